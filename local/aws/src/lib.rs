@@ -1,1 +1,14 @@
-//! .
+//! The wire: AWS's own protocols in front of the local lake, engine, functions and state machines.
+//!
+//! - [`server`]: one port; tells by path and `X-Amz-Target` which service a request is for.
+//! - [`error`]: [`WireError`], an error as AWS's JSON protocols carry it.
+//! - [`s3`]: objects, by the crate `s3s`, over the lake's folders.
+//!
+//! A service module never imports another one: `local/cli` composes them. A request that a service does not know gets
+//! an error that names it, never an empty success.
+
+pub mod error;
+pub mod server;
+
+pub use error::WireError;
+pub use server::{Caller, HttpService, JsonService, Services, serve};

@@ -1,0 +1,200 @@
+//! One port for all services: tells by path and `X-Amz-Target` which one a request is for.
+//!
+//! Signatures are accepted, not verified: any credentials do. The access key id of a request is kept as [`Caller`].
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::serve::ListenerExt;
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+use crate::error::WireError;
+
+mod sts;
+
+const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+
+/// The longest body of a JSON request, in bytes; the largest that a service of ours allows is Lambda's 6 MB.
+const MAX_JSON_BODY: usize = 16 << 20;
+
+/// How long open connections may linger after the shutdown signal: a runtime's long poll would hold them for ever.
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(500);
+
+/// Who sent a request, as its signature says. An extension of every request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// From the credential scope of the `Authorization` header or of a presigned URL; none if the request is unsigned.
+    pub access_key_id: Option<String>,
+}
+
+/// A service of the AWS JSON protocols (1.0 and 1.1).
+#[async_trait]
+pub trait JsonService: Send + Sync + 'static {
+    /// Runs `operation` (`GetTable`, not `AWSGlue.GetTable`) on the request's body.
+    async fn call(&self, operation: &str, body: Bytes, caller: &Caller) -> Result<Value, WireError>;
+}
+
+/// A service that reads requests itself.
+#[async_trait]
+pub trait HttpService: Send + Sync + 'static {
+    /// Answers one request.
+    async fn handle(&self, request: Request) -> Response;
+}
+
+/// Everything behind the port.
+#[derive(Clone)]
+pub struct Services {
+    /// S3: whatever no other service claims.
+    pub s3: Arc<dyn HttpService>,
+    /// `AWSGlue.…`
+    pub glue: Arc<dyn JsonService>,
+    /// `AmazonAthena.…`
+    pub athena: Arc<dyn JsonService>,
+    /// `AWSStepFunctions.…`
+    pub states: Arc<dyn JsonService>,
+    /// `/2015-03-31/functions…` (Invoke) and `/runtime/…` (the functions' side).
+    pub lambda: Arc<dyn HttpService>,
+}
+
+impl std::fmt::Debug for Services {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Services").finish_non_exhaustive()
+    }
+}
+
+/// Serves until `shutdown` completes; requests then have a moment to finish.
+///
+/// # Errors
+/// What the listener says.
+pub async fn serve(
+    listener: TcpListener,
+    services: Services,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let router = Router::new().fallback(dispatch).with_state(services);
+    // A delayed acknowledgement would cost 40 ms a request.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY was refused");
+        }
+    });
+    let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
+    let server = axum::serve(listener, router).with_graceful_shutdown(async move {
+        shutdown.await;
+        // The receiver lives as long as this function.
+        let _ = stopping.send(());
+    });
+    tokio::select! {
+        result = server.into_future() => result,
+        () = async { let _ = stopped.await; tokio::time::sleep(SHUTDOWN_GRACE).await } => Ok(()),
+    }
+}
+
+async fn dispatch(State(services): State<Services>, mut request: Request) -> Response {
+    let caller = Caller { access_key_id: access_key_id(&request) };
+    request.extensions_mut().insert(caller.clone());
+    let path = request.uri().path();
+    let mut response = if let Some(target) = request.headers().get(TARGET) {
+        let target = String::from_utf8_lossy(target.as_bytes()).into_owned();
+        call_json(&services, &target, request, &caller).await
+    } else if path.starts_with("/2015-03-31/") || path.starts_with("/runtime/") {
+        services.lambda.handle(request).await
+    } else if is_query_protocol(&request) {
+        sts::handle(request, &caller).await
+    } else {
+        services.s3.handle(request).await
+    };
+    identify(response.headers_mut());
+    response
+}
+
+async fn call_json(services: &Services, target: &str, request: Request, caller: &Caller) -> Response {
+    let (parts, body) = request.into_parts();
+    match try_call_json(services, target, body, caller).await {
+        Ok(output) => ([(header::CONTENT_TYPE, json_version(&parts))], output.to_string()).into_response(),
+        Err(error) => {
+            tracing::debug!(target, code = error.code(), message = error.message(), "refused");
+            error.into_response()
+        }
+    }
+}
+
+async fn try_call_json(services: &Services, target: &str, body: Body, caller: &Caller) -> Result<Value, WireError> {
+    let (service, operation) = target.split_once('.').unwrap_or((target, ""));
+    let service = match service {
+        "AWSGlue" => &services.glue,
+        "AmazonAthena" => &services.athena,
+        "AWSStepFunctions" => &services.states,
+        _ => return Err(WireError::unknown_operation(service, operation)),
+    };
+    let body = axum::body::to_bytes(body, MAX_JSON_BODY)
+        .await
+        .map_err(|error| WireError::client("SerializationException", format!("the body cannot be read: {error}")))?;
+    service.call(operation, body, caller).await
+}
+
+/// JSON 1.0 and 1.1 differ in nothing but their name: answer in the one that was asked in.
+fn json_version(parts: &Parts) -> HeaderValue {
+    let asked = parts.headers.get(header::CONTENT_TYPE);
+    let asked = asked.filter(|value| value.as_bytes().starts_with(b"application/x-amz-json-"));
+    asked.cloned().unwrap_or_else(|| HeaderValue::from_static("application/x-amz-json-1.1"))
+}
+
+/// `POST /` with a form is AWS's query protocol; S3's own form upload is multipart and goes to a bucket.
+fn is_query_protocol(request: &Request) -> bool {
+    let content_type = request.headers().get(header::CONTENT_TYPE);
+    request.method() == Method::POST
+        && request.uri().path() == "/"
+        && content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/x-www-form-urlencoded"))
+}
+
+fn identify(headers: &mut HeaderMap) {
+    if let Ok(id) = HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()) {
+        headers.entry(REQUEST_ID).or_insert(id);
+    }
+}
+
+/// From `Authorization: AWS4-HMAC-SHA256 Credential=<access key id>/<date>/…` or `?X-Amz-Credential=<access key id>%2F…`.
+fn access_key_id(request: &Request) -> Option<String> {
+    let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let credential = match header {
+        Some(value) => value.split_once("Credential=")?.1,
+        None => request.uri().query()?.split('&').find_map(|pair| pair.strip_prefix("X-Amz-Credential="))?,
+    };
+    let id = credential.split(['/', '%', ',']).next()?;
+    (!id.is_empty()).then(|| id.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(uri: &str, headers: &[(&str, &str)]) -> Request {
+        let mut builder = http::Request::builder().uri(uri);
+        for (name, value) in headers {
+            builder = builder.header(*name, *value);
+        }
+        builder.body(Body::empty()).unwrap()
+    }
+
+    #[test]
+    fn the_access_key_id_is_read_from_header_and_query() {
+        let signed = "AWS4-HMAC-SHA256 Credential=AKIAX/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
+        assert_eq!(access_key_id(&request("/", &[("authorization", signed)])).as_deref(), Some("AKIAX"));
+        let presigned = "/b/k?X-Amz-Algorithm=A&X-Amz-Credential=AKIAY%2F20260101%2Fus-east-1";
+        assert_eq!(access_key_id(&request(presigned, &[])).as_deref(), Some("AKIAY"));
+        assert_eq!(access_key_id(&request("/b/k", &[])), None);
+    }
+}
