@@ -98,7 +98,8 @@ impl IntoResponse for WireError {
             tracing::error!(code = %self.code, error = %self.message, "request failed");
         }
         let content_type = HeaderValue::from_static("application/x-amz-json-1.1");
-        let mut response = (self.status, [(header::CONTENT_TYPE, content_type)], self.body().to_string()).into_response();
+        let mut response =
+            (self.status, [(header::CONTENT_TYPE, content_type)], self.body().to_string()).into_response();
         if let Ok(code) = HeaderValue::from_str(&self.code) {
             response.headers_mut().insert(ERROR_TYPE, code);
         }

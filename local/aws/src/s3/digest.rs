@@ -97,7 +97,8 @@ impl Checksums {
         for (algorithm, declared) in self.present() {
             let found = computed.iter().find(|(each, _)| *each == algorithm).map_or("nothing", |(_, value)| value);
             if found != declared {
-                let message = format!("The {algorithm} you specified, {declared}, did not match what we received: {found}");
+                let message =
+                    format!("The {algorithm} you specified, {declared}, did not match what we received: {found}");
                 return Err(refuse(S3ErrorCode::BadDigest, message));
             }
         }
@@ -156,7 +157,8 @@ impl Digests {
             sha256: sums.checksum_sha256,
             kind: None,
         };
-        checksums.kind = checksums.present().next().is_some().then(|| "FULL_OBJECT".to_owned());
+        let any = checksums.present().next().is_some();
+        checksums.kind = any.then(|| "FULL_OBJECT".to_owned());
         Digested { md5: self.md5.finalize(), checksums }
     }
 }

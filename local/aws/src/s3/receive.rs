@@ -36,14 +36,16 @@ pub(super) async fn receive<W: Write + Send + 'static>(
     let mut broken = None;
     if let Some(mut body) = body {
         while let Some(piece) = body.next().await {
-            match piece {
-                // A writer that went away tells why when it is joined.
-                Ok(piece) if sender.send(piece).await.is_err() => break,
-                Ok(_) => {}
+            let sent = match piece {
+                Ok(piece) => sender.send(piece).await.is_ok(),
                 Err(error) => {
                     broken = Some(refuse(S3ErrorCode::IncompleteBody, error.to_string()));
-                    break;
+                    false
                 }
+            };
+            // A writer that went away tells why when it is joined.
+            if !sent {
+                break;
             }
         }
     }

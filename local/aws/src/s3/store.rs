@@ -118,7 +118,12 @@ impl Store {
     ///
     /// # Errors
     /// `PreconditionFailed`; `NoSuchKey` if the condition names an `ETag` and there is no object.
-    pub(super) fn commit(&self, staged: StagedObject, description: Description, condition: &Condition) -> Result<Object> {
+    pub(super) fn commit(
+        &self,
+        staged: StagedObject,
+        description: Description,
+        condition: &Condition,
+    ) -> Result<Object> {
         let uri = staged.uri().clone();
         let _writing = self.lock(&uri.bucket, &uri.key);
         let entry = match condition {

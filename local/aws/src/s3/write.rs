@@ -174,7 +174,10 @@ const MOST_DELETES: usize = 1000;
 
 pub(super) async fn delete_objects(store: Arc<Store>, input: DeleteObjectsInput) -> Result<DeleteObjectsOutput> {
     if input.delete.objects.len() > MOST_DELETES {
-        return Err(refuse(S3ErrorCode::MalformedXML, format!("At most {MOST_DELETES} objects can be deleted at once")));
+        return Err(refuse(
+            S3ErrorCode::MalformedXML,
+            format!("At most {MOST_DELETES} objects can be deleted at once"),
+        ));
     }
     let quiet = input.delete.quiet.unwrap_or_default();
     let (deleted, errors) = blocking(move || {

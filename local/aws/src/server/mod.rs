@@ -191,7 +191,8 @@ mod tests {
 
     #[test]
     fn the_access_key_id_is_read_from_header_and_query() {
-        let signed = "AWS4-HMAC-SHA256 Credential=AKIAX/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
+        let signed =
+            "AWS4-HMAC-SHA256 Credential=AKIAX/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
         assert_eq!(access_key_id(&request("/", &[("authorization", signed)])).as_deref(), Some("AKIAX"));
         let presigned = "/b/k?X-Amz-Algorithm=A&X-Amz-Credential=AKIAY%2F20260101%2Fus-east-1";
         assert_eq!(access_key_id(&request(presigned, &[])).as_deref(), Some("AKIAY"));

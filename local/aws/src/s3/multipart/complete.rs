@@ -65,7 +65,8 @@ fn choose(present: &[Part], listed: &[CompletedPart]) -> Result<Vec<Part>> {
         }
         let found = present.iter().find(|part| part.number == number);
         let part = found.filter(|part| matches(part, wanted)).ok_or_else(|| {
-            let message = format!("Part {number} was not uploaded, or its ETag or checksum is not the one that is listed");
+            let message =
+                format!("Part {number} was not uploaded, or its ETag or checksum is not the one that is listed");
             refuse(S3ErrorCode::InvalidPart, message)
         })?;
         chosen.push(part.clone());
@@ -95,13 +96,7 @@ fn check_size(parts: &[Part], expected: Option<i64>) -> Result<()> {
     }
 }
 
-fn join(
-    store: &Store,
-    upload: &Upload,
-    parts: &[Part],
-    declared: &Checksums,
-    condition: &Condition,
-) -> Result<Object> {
+fn join(store: &Store, upload: &Upload, parts: &[Part], declared: &Checksums, condition: &Condition) -> Result<Object> {
     let folder = upload.folder(store.uploads());
     let composite = upload.kind.as_deref() == Some("COMPOSITE");
     let whole = if composite { None } else { upload.algorithm.as_deref() };

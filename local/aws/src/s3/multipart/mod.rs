@@ -36,7 +36,8 @@ pub(super) async fn create(
 ) -> Result<CreateMultipartUploadOutput> {
     refuse_unsupported!(input)?;
     let algorithm = input.checksum_algorithm.clone();
-    let kind = input.checksum_type.clone().or_else(|| algorithm.as_ref().map(|name| default_kind(name.as_str()).into()));
+    let kind =
+        input.checksum_type.clone().or_else(|| algorithm.as_ref().map(|name| default_kind(name.as_str()).into()));
     let upload = Upload::new(
         S3Uri::new(&*input.bucket, &*input.key),
         attributes!(input),
