@@ -1,0 +1,43 @@
+//! Documents say what is true.
+
+use crate::definition::tasks;
+use crate::repository::{files, root, text};
+
+#[test]
+fn the_readme_shows_every_state() {
+    let readme = text("README.md");
+    for task in tasks() {
+        assert!(readme.contains(&task.name), "README.md does not show the state {}", task.name);
+    }
+}
+
+#[test]
+fn the_architecture_fits_on_two_pages() {
+    let lines = text("ARCHITECTURE.md").lines().count();
+    assert!(lines <= 120, "ARCHITECTURE.md has {lines} lines");
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let documents = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "local/SUPPORT.md"];
+    let documents = documents.into_iter().map(str::to_owned).chain(files("docs", ".md"));
+    for document in documents {
+        let source = text(&document);
+        let folder = root().join(&document).parent().expect("a folder").to_owned();
+        for target in source.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let path = target.split('#').next().unwrap_or_default();
+            if path.is_empty() || path.contains("://") {
+                continue;
+            }
+            assert!(folder.join(path).exists(), "{document} links to {path}, which is not there");
+        }
+    }
+}
+
+#[test]
+fn decisions_are_numbered_without_gaps() {
+    let mut numbers: Vec<usize> =
+        files("docs/decisions", ".md").iter().map(|file| file["docs/decisions/".len()..][..4].parse().expect(file)).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=numbers.len()).collect::<Vec<_>>());
+}

@@ -1,0 +1,9 @@
+//! The contracts between the parts of the repository, read from its files: what a program can check of ARCHITECTURE.md's
+//! invariants. Each test says in its failure which of the seven steps of CONTRIBUTING.md was forgotten.
+
+mod arrows;
+mod definition;
+mod documents;
+mod names;
+mod repository;
+mod text;
