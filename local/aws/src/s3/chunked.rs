@@ -140,7 +140,7 @@ mod tests {
         let pieces = encoded.as_bytes().chunks(piece).map(|piece| Ok::<_, io::Error>(Bytes::from_static(piece)));
         let trailers = Trailers::default();
         let body = decode(Body::from_stream(stream::iter(pieces)), trailers.clone());
-        (body.collect().await.map(|body| body.to_bytes()).map_err(|error| error.to_string()), trailers)
+        (BodyExt::collect(body).await.map(|body| body.to_bytes()).map_err(|error| error.to_string()), trailers)
     }
 
     #[tokio::test]
