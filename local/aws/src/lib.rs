@@ -8,6 +8,7 @@
 //! an error that names it, never an empty success.
 
 pub mod error;
+pub mod glue;
 pub mod s3;
 pub mod server;
 
