@@ -87,3 +87,13 @@ impl Error {
         Self::Unsupported { feature: feature.into() }
     }
 }
+
+/// So that our own errors travel through query plans; the statement's end takes them out again.
+impl From<Error> for datafusion::error::DataFusionError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::DataFusion(error) => error,
+            other => Self::External(Box::new(other)),
+        }
+    }
+}
