@@ -8,6 +8,7 @@
 //! A service module never imports another one: `local/cli` composes them. A request that a service does not know gets
 //! an error that names it, never an empty success.
 
+pub mod athena;
 pub mod error;
 pub mod glue;
 pub mod lambda;
