@@ -1,0 +1,266 @@
+//! [`Stack`]: what the local cloud deploys of a template, typed.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::error::{Fault, Result};
+use super::resolver::Resolver;
+use super::yaml::Node;
+use super::{attributes, names};
+
+/// Lambda's timeout when the template gives none.
+/// Source: <https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-resource-function.html>
+const DEFAULT_TIMEOUT_SECONDS: u64 = 3;
+/// Lambda's memory when the template gives none, in MB. Source: as above.
+const DEFAULT_MEMORY_MB: u32 = 128;
+
+/// Everything that is deployed locally, in the template's order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stack {
+    /// `AWS::S3::Bucket`.
+    pub buckets: Vec<Bucket>,
+    /// `AWS::Athena::WorkGroup`.
+    pub workgroups: Vec<Workgroup>,
+    /// `AWS::Serverless::Function`.
+    pub functions: Vec<Function>,
+    /// `AWS::Serverless::StateMachine`.
+    pub state_machines: Vec<StateMachine>,
+    /// Resources that are not run locally: type to logical names.
+    pub not_run: BTreeMap<String, Vec<String>>,
+}
+
+/// A bucket of the lake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bucket {
+    /// Name in the template.
+    pub logical_id: String,
+    /// Bucket name.
+    pub name: String,
+}
+
+/// A workgroup of Athena.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workgroup {
+    /// Name in the template.
+    pub logical_id: String,
+    /// Workgroup name.
+    pub name: String,
+    /// `s3://` location of the results.
+    pub output_location: Option<String>,
+    /// Whether a client's own output location is ignored. Athena's default is yes.
+    pub enforced: bool,
+    /// Bytes that one query may scan.
+    pub bytes_scanned_cutoff: Option<u64>,
+}
+
+/// A Lambda function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Function {
+    /// Name in the template.
+    pub logical_id: String,
+    /// Function name.
+    pub name: String,
+    /// Function ARN.
+    pub arn: String,
+    /// Name of the binary, which is the package's: the last folder of `CodeUri`, or `BuildProperties.Binary`.
+    pub binary: String,
+    /// Environment variables.
+    pub environment: BTreeMap<String, String>,
+    /// Time for one invocation.
+    pub timeout: Duration,
+    /// Memory in MB.
+    pub memory_mb: u32,
+}
+
+/// A state machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateMachine {
+    /// Name in the template.
+    pub logical_id: String,
+    /// State machine name.
+    pub name: String,
+    /// State machine ARN.
+    pub arn: String,
+    /// ARN of the role it runs as.
+    pub role_arn: String,
+    /// Amazon States Language, with its substitutions made.
+    pub definition: String,
+}
+
+/// Resolves every resource. `folder` is where the template's relative paths start.
+pub(super) fn build(resolver: &Resolver<'_>, folder: &Path) -> Result<Stack> {
+    let mut stack = Stack::default();
+    for (logical, kind, resource) in resolver.resources()? {
+        let builder = Builder { resolver, logical, kind, properties: resolver.properties(kind, resource), resource };
+        builder.add_to(&mut stack, folder).map_err(|fault| fault.within(logical).within("Resources"))?;
+    }
+    Ok(stack)
+}
+
+/// Builds one resource.
+struct Builder<'r> {
+    resolver: &'r Resolver<'r>,
+    logical: &'r str,
+    kind: &'r str,
+    properties: Node,
+    resource: &'r Node,
+}
+
+impl Builder<'_> {
+    fn add_to(&self, stack: &mut Stack, folder: &Path) -> Result<()> {
+        match self.kind {
+            "AWS::S3::Bucket" => stack.buckets.push(self.bucket()?),
+            "AWS::Athena::WorkGroup" => stack.workgroups.push(self.workgroup()?),
+            "AWS::Serverless::Function" => stack.functions.push(self.function()?),
+            "AWS::Serverless::StateMachine" => stack.state_machines.push(self.state_machine(folder)?),
+            kind => stack.not_run.entry(kind.to_owned()).or_default().push(self.logical.to_owned()),
+        }
+        Ok(())
+    }
+
+    fn name(&self) -> Result<String> {
+        attributes::name(self.resolver, self.logical, self.kind, self.resource)
+    }
+
+    /// The node at a path below the properties.
+    fn at(&self, path: &[&str]) -> Option<&Node> {
+        path.iter().try_fold(&self.properties, |node, key| node.get(key))
+    }
+
+    fn text(&self, path: &[&str]) -> Result<Option<String>> {
+        let Some(node) = self.at(path) else { return Ok(None) };
+        self.resolver.text(node).map_err(|fault| within(fault, path))
+    }
+
+    fn number(&self, path: &[&str]) -> Result<Option<u64>> {
+        let Some(text) = self.text(path)? else { return Ok(None) };
+        let wrong = |_| {
+            let line = self.at(path).map_or(self.resource.line, |node| node.line);
+            within(Fault::new(line, format!("{text:?} is not a whole number")), path)
+        };
+        text.parse().map(Some).map_err(wrong)
+    }
+
+    fn bucket(&self) -> Result<Bucket> {
+        Ok(Bucket { logical_id: self.logical.to_owned(), name: self.name()? })
+    }
+
+    fn workgroup(&self) -> Result<Workgroup> {
+        let configuration = "WorkGroupConfiguration";
+        Ok(Workgroup {
+            logical_id: self.logical.to_owned(),
+            name: self.name()?,
+            output_location: self.text(&[configuration, "ResultConfiguration", "OutputLocation"])?,
+            enforced: self.text(&[configuration, "EnforceWorkGroupConfiguration"])?.as_deref() != Some("false"),
+            bytes_scanned_cutoff: self.number(&[configuration, "BytesScannedCutoffPerQuery"])?,
+        })
+    }
+
+    fn function(&self) -> Result<Function> {
+        let name = self.name()?;
+        let runtime = self.text(&["Runtime"])?.unwrap_or_default();
+        if !runtime.starts_with("provided.") {
+            let message = format!("the runtime {runtime:?} cannot run locally: only binaries (provided.al2023) do");
+            return Err(self.resource.error(message).within("Runtime").within("Properties"));
+        }
+        let memory = self.number(&["MemorySize"])?;
+        Ok(Function {
+            logical_id: self.logical.to_owned(),
+            arn: attributes::arn(self.kind, &name, self.resolver.deployment),
+            name,
+            binary: self.binary()?,
+            environment: self.environment()?,
+            timeout: Duration::from_secs(self.number(&["Timeout"])?.unwrap_or(DEFAULT_TIMEOUT_SECONDS)),
+            memory_mb: memory.and_then(|memory| u32::try_from(memory).ok()).unwrap_or(DEFAULT_MEMORY_MB),
+        })
+    }
+
+    fn binary(&self) -> Result<String> {
+        let named = self.resource.get("Metadata").and_then(|metadata| metadata.get("BuildProperties")?.get("Binary"));
+        if let Some(node) = named {
+            return self.resolver.required_text(node).map_err(|fault| fault.within("Metadata"));
+        }
+        let code = self.text(&["CodeUri"])?.ok_or_else(|| self.resource.error("the CodeUri is missing"))?;
+        match Path::new(&code).file_name() {
+            Some(folder) if !code.starts_with("s3://") => Ok(folder.to_string_lossy().into_owned()),
+            _ => Err(self.resource.error(format!("{code:?} names no package's folder")).within("CodeUri").within("Properties")),
+        }
+    }
+
+    fn environment(&self) -> Result<BTreeMap<String, String>> {
+        let path = ["Environment", "Variables"];
+        let Some(variables) = self.at(&path) else { return Ok(BTreeMap::new()) };
+        let mut environment = BTreeMap::new();
+        for (name, node) in variables.entries().map_err(|fault| within(fault, &path))? {
+            let value = self.resolver.text(node).map_err(|fault| within(fault.within(name), &path))?;
+            if let Some(value) = value {
+                environment.insert(name.clone(), value);
+            }
+        }
+        Ok(environment)
+    }
+
+    fn state_machine(&self, folder: &Path) -> Result<StateMachine> {
+        let name = self.name()?;
+        let deployment = self.resolver.deployment;
+        let role_arn = match self.text(&["Role"])? {
+            Some(role) => role,
+            None => {
+                let role = names::physical(&deployment.stack_name, &format!("{}Role", self.logical), 64);
+                attributes::arn("AWS::IAM::Role", &role, deployment)
+            }
+        };
+        Ok(StateMachine {
+            logical_id: self.logical.to_owned(),
+            arn: attributes::arn(self.kind, &name, deployment),
+            name,
+            role_arn,
+            definition: self.definition(folder)?,
+        })
+    }
+
+    fn definition(&self, folder: &Path) -> Result<String> {
+        if let Some(inline) = self.at(&["Definition"]) {
+            let value = self.resolver.value(inline).map_err(|fault| within(fault, &["Definition"]))?;
+            return self.with_substitutions(&value.unwrap_or(Value::Null).to_string());
+        }
+        let uri = self.text(&["DefinitionUri"])?;
+        let uri = uri.ok_or_else(|| self.resource.error("neither DefinitionUri nor Definition is given"))?;
+        let path: PathBuf = folder.join(&uri);
+        let line = self.at(&["DefinitionUri"]).map_or(self.resource.line, |node| node.line);
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            Fault::new(line, format!("{} cannot be read: {error}", path.display())).within("DefinitionUri").within("Properties")
+        })?;
+        self.with_substitutions(&text)
+    }
+
+    /// Replaces every `${Name}` of the definition.
+    fn with_substitutions(&self, text: &str) -> Result<String> {
+        let path = ["DefinitionSubstitutions"];
+        let mut result = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("${") {
+            result.push_str(before);
+            let (name, behind) = after.split_once('}').unwrap_or((after, ""));
+            let node = self.at(&path).and_then(|substitutions| substitutions.get(name));
+            let node = node.ok_or_else(|| {
+                let line = self.at(&path).map_or(self.resource.line, |node| node.line);
+                within(Fault::new(line, format!("the definition uses ${{{name}}}, which is not given")), &path)
+            })?;
+            let value = self.resolver.required_text(node).map_err(|fault| within(fault.within(name), &path))?;
+            // The value stands inside a JSON string.
+            let quoted = Value::String(value).to_string();
+            result.push_str(&quoted[1..quoted.len() - 1]);
+            rest = behind;
+        }
+        result.push_str(rest);
+        Ok(result)
+    }
+}
+
+fn within(fault: Fault, path: &[&str]) -> Fault {
+    path.iter().rev().fold(fault, |fault, key| fault.within(key)).within("Properties")
+}

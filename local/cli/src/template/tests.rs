@@ -1,0 +1,198 @@
+//! Templates as people write them, and mistakes as people make them.
+
+use std::path::{Path, PathBuf};
+
+use super::{Deployment, Stack, Template, TemplateError};
+
+const SMALL: &str = r#"
+AWSTemplateFormatVersion: "2010-09-09"
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  Stage: {Type: String, Default: dev, AllowedValues: [dev, prod]}
+  Sizes: {Type: CommaDelimitedList, Default: "128, 256"}
+Conditions:
+  IsProd: !Equals [!Ref Stage, prod]
+  IsNotProd: !Not [!Condition IsProd]
+Mappings:
+  Limits:
+    dev: {Bytes: 1000000}
+    prod: {Bytes: 9000000}
+Globals:
+  Function:
+    Runtime: provided.al2023
+    Timeout: 30
+    Environment:
+      Variables: {SHARED: global, STAGE: !Ref Stage}
+Resources:
+  Lake:
+    Type: AWS::S3::Bucket
+    Properties:
+      BucketName: !Sub lake-${Stage}-${AWS::AccountId}
+  Unnamed:
+    Type: AWS::S3::Bucket
+  OnlyProd:
+    Type: AWS::S3::Bucket
+    Condition: IsProd
+  Group:
+    Type: AWS::Athena::WorkGroup
+    Properties:
+      Name: !Join ["-", [group, !Select [0, !Split ["/", a/b]]]]
+      WorkGroupConfiguration:
+        BytesScannedCutoffPerQuery: !FindInMap [Limits, !Ref Stage, Bytes]
+        ResultConfiguration: {OutputLocation: !Sub "s3://${Lake}/results/"}
+  CountFunction:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: functions/count/
+      MemorySize: !Select [1, !Ref Sizes]
+      Environment:
+        Variables:
+          SHARED: own
+          ARN: !GetAtt Lake.Arn
+          GONE: !If [IsProd, here, !Ref AWS::NoValue]
+          BOTH: !Sub ["${Lake}/${Own}/${!Kept}", {Own: x}]
+          NUMBER: 010
+  Machine:
+    Type: AWS::Serverless::StateMachine
+    Properties:
+      Definition:
+        StartAt: Count
+        States:
+          Count: {Type: Task, Resource: "${CountArn}", End: true}
+      DefinitionSubstitutions: {CountArn: !GetAtt CountFunction.Arn}
+  Alarm:
+    Type: AWS::CloudWatch::Alarm
+    Properties: {AlarmActions: [!Ref Machine]}
+"#;
+
+fn resolve(text: &str, deployment: &Deployment) -> Result<Stack, TemplateError> {
+    let root = super::yaml::parse(text).map_err(|fault| fault.in_file(Path::new("t.yaml")))?;
+    Template { path: PathBuf::from("t.yaml"), root }.resolve(deployment)
+}
+
+fn error_of(text: &str) -> String {
+    resolve(text, &Deployment::default()).unwrap_err().to_string()
+}
+
+#[test]
+fn resolves_references_conditions_and_globals() {
+    let stack = resolve(SMALL, &Deployment::default()).unwrap();
+    let names: Vec<&str> = stack.buckets.iter().map(|bucket| bucket.name.as_str()).collect();
+    assert_eq!(names[0], "lake-dev-000000000000");
+    assert!(names[1].starts_with("pageviews-elt-unnamed-") && names.len() == 2, "{names:?}");
+    let group = &stack.workgroups[0];
+    assert_eq!((group.name.as_str(), group.bytes_scanned_cutoff), ("group-a", Some(1_000_000)));
+    assert_eq!(group.output_location.as_deref(), Some("s3://lake-dev-000000000000/results/"));
+    let function = &stack.functions[0];
+    assert_eq!((function.binary.as_str(), function.memory_mb, function.timeout.as_secs()), ("count", 256, 30));
+    let environment: Vec<(&str, &str)> =
+        function.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let expected = [
+        ("ARN", "arn:aws:s3:::lake-dev-000000000000"),
+        ("BOTH", "lake-dev-000000000000/x/${Kept}"),
+        ("NUMBER", "010"),
+        ("SHARED", "own"),
+        ("STAGE", "dev"),
+    ];
+    assert_eq!(environment, expected);
+    assert!(stack.state_machines[0].definition.contains(&function.arn), "{:?}", stack.state_machines[0]);
+    assert_eq!(stack.not_run["AWS::CloudWatch::Alarm"], ["Alarm"]);
+}
+
+#[test]
+fn parameters_choose_conditions() {
+    let parameters = [("Stage".to_owned(), "prod".to_owned())].into();
+    let stack = resolve(SMALL, &Deployment { parameters, ..Deployment::default() }).unwrap();
+    assert_eq!(stack.buckets.len(), 3);
+    assert_eq!(stack.functions[0].environment["GONE"], "here");
+    assert_eq!(stack.workgroups[0].bytes_scanned_cutoff, Some(9_000_000));
+}
+
+#[test]
+fn the_same_names_every_time() {
+    let resolve = || resolve(SMALL, &Deployment::default()).unwrap();
+    assert_eq!(resolve(), resolve());
+}
+
+#[test]
+fn mistakes_are_named_with_line_and_path() {
+    let variables = "Resources.CountFunction.Properties.Environment.Variables";
+    let group = "Resources.Group.Properties.WorkGroupConfiguration.ResultConfiguration.OutputLocation";
+    let cases = [
+        (
+            "!GetAtt Lake.Arn",
+            "!GetAtt Lakes.Arn",
+            format!("{variables}.ARN.Fn::GetAtt: there is no parameter or resource Lakes (did you mean Lake?)"),
+        ),
+        (
+            "${Lake}/results",
+            "${Lakee}/results",
+            format!("{group}.Fn::Sub: there is no parameter or resource Lakee (did you mean Lake?)"),
+        ),
+        (
+            "[!Ref Machine]",
+            "[!Ref Machines]",
+            "Resources.Alarm.Properties.AlarmActions.0.Ref: there is no parameter or resource Machines (did you mean \
+             Machine?)"
+                .to_owned(),
+        ),
+        (
+            "!If [IsProd,",
+            "!If [IsPrd,",
+            format!("{variables}.GONE.Fn::If: there is no condition IsPrd (did you mean IsProd?)"),
+        ),
+        (
+            "{CountArn:",
+            "{CuntArn:",
+            "Resources.Machine.Properties.DefinitionSubstitutions: the definition uses ${CountArn}, which is not given"
+                .to_owned(),
+        ),
+        (
+            "Default: dev",
+            "Default: test",
+            "Parameters.Stage: \"test\" is not one of its AllowedValues: dev, prod".to_owned(),
+        ),
+        (
+            "!Sub lake-",
+            "!Subb lake-",
+            "!Subb is not one of CloudFormation's functions that are supported here".to_owned(),
+        ),
+        ("  Unnamed:", "  Lake: # again", "Lake is given twice".to_owned()),
+        (
+            "lake-${Stage}-${AWS::AccountId}",
+            "lake-${Lake}",
+            "Resources.Lake.Properties.BucketName: the references go round in a circle".to_owned(),
+        ),
+        (
+            "MemorySize: !Select [1, !Ref Sizes]",
+            "MemorySize: many",
+            "Resources.CountFunction.Properties.MemorySize: \"many\" is not a whole number".to_owned(),
+        ),
+    ];
+    for (right, wrong, message) in cases {
+        let text = SMALL.replace(right, wrong);
+        let line = text.lines().position(|line| line.contains(wrong)).unwrap() + 1;
+        assert_eq!(error_of(&text), format!("t.yaml:{line}: {message}"));
+    }
+    assert_eq!(error_of("Parameters: {}"), "t.yaml:1: the template has no Resources");
+    assert!(error_of("Resources: [").starts_with("t.yaml:1: "), "{}", error_of("Resources: ["));
+    let python = error_of(&SMALL.replace("Runtime: provided.al2023", "Runtime: python3.14"));
+    assert!(python.ends_with("the runtime \"python3.14\" cannot run locally: only binaries (provided.al2023) do"), "{python}");
+}
+
+#[test]
+fn an_unknown_parameter_is_refused() {
+    let parameters = [("Stge".to_owned(), "prod".to_owned())].into();
+    let error = resolve(SMALL, &Deployment { parameters, ..Deployment::default() }).unwrap_err();
+    assert_eq!(error.to_string(), "t.yaml:2: the template has no parameter Stge (did you mean Stage?)");
+}
+
+#[test]
+fn the_project_s_own_template_resolves() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../template.yaml");
+    let stack = Template::load(&path).unwrap().resolve(&Deployment::default()).unwrap();
+    assert_eq!(stack.functions.len(), 14);
+    assert_eq!(stack.state_machines.len(), 1);
+    assert!(!stack.state_machines[0].definition.contains("${"));
+    assert!(stack.functions.iter().all(|function| function.environment.contains_key("ATHENA_WORKGROUP")));
+}
