@@ -2,13 +2,16 @@
 //!
 //! - [`server`]: one port; tells by path and `X-Amz-Target` which service a request is for.
 //! - [`error`]: [`WireError`], an error as AWS's JSON protocols carry it.
+//! - [`lambda`]: functions as child processes that speak the Lambda Runtime API.
 //! - [`s3`]: objects, by the crate `s3s`, over the lake's folders.
 //!
 //! A service module never imports another one: `local/cli` composes them. A request that a service does not know gets
 //! an error that names it, never an empty success.
 
+pub mod athena;
 pub mod error;
 pub mod glue;
+pub mod lambda;
 pub mod s3;
 pub mod server;
 

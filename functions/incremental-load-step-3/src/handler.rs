@@ -1,0 +1,199 @@
+//! Removes the version of the output that the last swap left behind, making room for the one that this swap replaces.
+//!
+//! Input: the version of the output that the run began with. Output: what was removed.
+//! Reads every entry of the database; writes `pageviews_daily_previous`.
+//!
+//! Dropping an Iceberg table deletes its data, so this state first proves that nothing else lives in the same folder: no
+//! other entry of the database may have its location or its metadata in it, around it, or be it. If one has, only the
+//! entry of the previous version is removed and all data stays: garbage is cheaper than loss.
+//! <https://docs.aws.amazon.com/athena/latest/ug/querying-iceberg-drop-table.html>
+//!
+//! One kind of entry does not count as alive: the temporary table of a run that stopped between its swap and its Step 5.
+//! Its data is the previous version's, so its entry is removed here, which is that Step 5, late.
+//!
+//! Safe to run twice, whatever happens between two steps:
+//! - *The function dies after the DROP was submitted, or its reply is lost.* The entry is gone, which is success; or the
+//!   same token leads back to the same query.
+//! - *The DROP fails half way.* The entry is still there, and nobody reads it; a redrive drops again.
+//! - *Another run swaps meanwhile.* It makes the output's old folder the previous version, which is never the folder of
+//!   the output. This run then ends at its own swap with `OutputChanged`; what is lost is one rollback.
+
+use serde::{Deserialize, Serialize};
+use shared::catalog::Table;
+use shared::context::{OUTPUT, PREVIOUS, is_temporary_table};
+use shared::sql::Location;
+use shared::{Context, Error, Result, sql};
+
+const DROP_PREVIOUS: sql::Template = sql::hive("drop_previous", include_str!("../sql/drop_previous.sql"));
+
+/// The output as the run found it: there is no reason to give up the rollback for a swap that cannot succeed.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Input {
+    output_version: String,
+}
+
+/// What was removed.
+#[derive(Debug, PartialEq, Serialize)]
+pub(crate) struct Output {
+    removed: Removed,
+    /// Who lives in the folder that was therefore left as it is.
+    shared_with: Vec<String>,
+    query_execution_id: Option<String>,
+}
+
+/// How much was removed.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Removed {
+    /// There was no previous version.
+    Nothing,
+    /// The entry, since something else lives in its folder.
+    Entry,
+    /// The entry and its data.
+    EntryAndData,
+}
+
+/// Proves, then removes.
+pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
+    let tables = context.catalog.tables().await?;
+    check_version(&tables, &input.output_version)?;
+    let Some(previous) = tables.iter().find(|table| table.name() == PREVIOUS) else {
+        return Ok(Output { removed: Removed::Nothing, shared_with: vec![], query_execution_id: None });
+    };
+    let (late, alive): (Vec<_>, Vec<_>) =
+        sharing(previous, &tables)?.into_iter().partition(|table| is_late(table, previous));
+    if !alive.is_empty() {
+        context.catalog.remove_entry(PREVIOUS).await?;
+        let shared_with = alive.iter().map(|table| table.name().to_owned()).collect();
+        return Ok(Output { removed: Removed::Entry, shared_with, query_execution_id: None });
+    }
+    for table in late {
+        context.catalog.remove_entry(table.name()).await?;
+    }
+    let statement = DROP_PREVIOUS.render(&[("database", (&context.config.database).into())])?;
+    let finished = context.athena.run(&statement).await?;
+    let query_execution_id = Some(finished.query_execution_id);
+    Ok(Output { removed: Removed::EntryAndData, shared_with: vec![], query_execution_id })
+}
+
+fn check_version(tables: &[Table], expected: &str) -> Result<()> {
+    match tables.iter().find(|table| table.name() == OUTPUT).map(Table::version) {
+        Some(version) if version == expected => Ok(()),
+        version => {
+            let problem = format!("{OUTPUT} is at version {version:?}, the run began with {expected:?}");
+            Err(Error::OutputChanged { problem })
+        }
+    }
+}
+
+/// The entries whose data or metadata lies in, around or at the previous version's folder.
+fn sharing<'a>(previous: &Table, tables: &'a [Table]) -> Result<Vec<&'a Table>> {
+    let folder: Location = [previous.location(), "/"].concat().parse().map_err(|problem: String| {
+        let problem = format!("its location '{}' {problem}", previous.location());
+        Error::InvalidOutput { table: PREVIOUS.to_owned(), problem }
+    })?;
+    let shares = |table: &&Table| {
+        let metadata = table.metadata_location().is_some_and(|metadata| folder.overlaps(metadata));
+        table.name() != PREVIOUS && (metadata || !table.location().is_empty() && folder.overlaps(table.location()))
+    };
+    Ok(tables.iter().filter(shares).collect())
+}
+
+/// Whether this is the temporary table of a run whose swap has since been replaced: same folder, nothing else's.
+fn is_late(table: &Table, previous: &Table) -> bool {
+    is_temporary_table(table.name()) && table.location() == previous.location()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use canned::{Aws, athena, glue};
+    use serde_json::Value;
+
+    fn input() -> Input {
+        Input { output_version: "7".to_owned() }
+    }
+
+    fn live() -> Value {
+        glue::iceberg(OUTPUT, "7", "s3://lake/curated/b/", "s3://lake/curated/b/metadata/1.json")
+    }
+
+    fn previous(folder: &str) -> Value {
+        let metadata = format!("s3://lake/curated/{folder}/metadata/1.json");
+        glue::iceberg(PREVIOUS, "0", &format!("s3://lake/curated/{folder}"), &metadata)
+    }
+
+    fn temporary(run: &str, folder: &str) -> Value {
+        let metadata = format!("s3://lake/curated/{folder}/metadata/1.json");
+        glue::iceberg(&format!("{OUTPUT}_{run}"), "0", &format!("s3://lake/curated/{folder}/"), &metadata)
+    }
+
+    #[tokio::test]
+    async fn a_version_that_lives_alone_is_dropped_with_its_data() {
+        let tables = glue::tables(&[live(), previous("a"), temporary("0123456789ab", "c")]);
+        let aws = Aws::new([vec![tables], athena::run("q-1", 0).to_vec()].concat());
+
+        let output = handle(&aws.context(()), input()).await.unwrap();
+
+        assert_eq!(output.removed, Removed::EntryAndData);
+        assert_eq!(aws.statements(), ["drop table if exists `appdb`.`pageviews_daily_previous`"]);
+    }
+
+    #[tokio::test]
+    async fn data_that_something_alive_shares_stays() {
+        let around = glue::iceberg("other", "0", "s3://lake/curated/a/inner/", "s3://lake/x.json");
+        let metadata_only = glue::iceberg("other", "0", "s3://lake/else/", "s3://lake/curated/a/metadata/1.json");
+        for tables in [
+            vec![live(), previous("b")],
+            vec![live(), previous("a"), around],
+            vec![live(), previous("a"), metadata_only],
+        ] {
+            let aws = Aws::new([glue::tables(&tables), glue::done(glue::DELETE)]);
+
+            let output = handle(&aws.context(()), input()).await.unwrap();
+
+            assert_eq!(output.removed, Removed::Entry);
+            assert_eq!(aws.bodies(glue::DELETE)[0]["Name"], PREVIOUS);
+            assert!(aws.statements().is_empty());
+        }
+    }
+
+    #[tokio::test]
+    async fn the_temporary_table_of_a_stopped_run_is_removed_first() {
+        let tables = glue::tables(&[live(), previous("a"), temporary("0123456789ab", "a")]);
+        let aws = Aws::new([vec![tables, glue::done(glue::DELETE)], athena::run("q-1", 0).to_vec()].concat());
+
+        let output = handle(&aws.context(()), input()).await.unwrap();
+
+        assert_eq!(output.removed, Removed::EntryAndData);
+        assert_eq!(aws.bodies(glue::DELETE)[0]["Name"], "pageviews_daily_0123456789ab");
+    }
+
+    #[tokio::test]
+    async fn without_a_previous_version_there_is_nothing_to_do() {
+        let aws = Aws::new([glue::tables(&[live()])]);
+
+        assert_eq!(handle(&aws.context(()), input()).await.unwrap().removed, Removed::Nothing);
+    }
+
+    #[tokio::test]
+    async fn a_second_invocation_finds_nothing() {
+        let first = vec![glue::tables(&[live(), previous("a")])];
+        let replies = [first, athena::run("q-1", 0).to_vec(), vec![glue::tables(&[live()])]].concat();
+        let aws = Aws::new(replies);
+
+        handle(&aws.context(()), input()).await.unwrap();
+        let second = handle(&aws.context(()), input()).await.unwrap();
+
+        assert_eq!(second.removed, Removed::Nothing);
+    }
+
+    #[tokio::test]
+    async fn the_rollback_is_kept_when_the_swap_cannot_succeed() {
+        let aws = Aws::new([glue::tables(&[live(), previous("a")])]);
+        let input = Input { output_version: "6".to_owned() };
+
+        assert_eq!(handle(&aws.context(()), input).await.unwrap_err().code(), "OutputChanged");
+    }
+}

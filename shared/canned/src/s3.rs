@@ -1,0 +1,21 @@
+//! S3's answers.
+
+use std::fmt::Write;
+
+use crate::Reply;
+
+/// What calls to S3 are called here: they carry no target.
+pub const S3: &str = "S3";
+
+/// One level of the folder `prefix`: these folders and files.
+pub fn listing(prefix: &str, folders: &[&str], files: &[&str]) -> Reply {
+    let mut body = String::from("<ListBucketResult><IsTruncated>false</IsTruncated>");
+    for file in files {
+        let _infallible = write!(body, "<Contents><Key>{prefix}{file}</Key><Size>1</Size></Contents>");
+    }
+    for folder in folders {
+        let _infallible = write!(body, "<CommonPrefixes><Prefix>{prefix}{folder}/</Prefix></CommonPrefixes>");
+    }
+    body.push_str("</ListBucketResult>");
+    Reply { operation: S3, status: 200, body }
+}

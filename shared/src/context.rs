@@ -1,0 +1,194 @@
+//! What a handler is given besides its input: who it runs for, and what it may use.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::athena::Athena;
+use crate::catalog::Catalog;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::lake::Lake;
+use crate::lambda::Clients;
+use crate::sql::Identifier;
+use crate::{Error, Result};
+
+/// The output table: what analysts read.
+pub const OUTPUT: &str = "pageviews_daily";
+/// The version that the last swap replaced, ready for a rollback.
+pub const PREVIOUS: &str = "pageviews_daily_previous";
+
+/// Which state of which execution this is. The state machine puts it into every event:
+/// <https://docs.aws.amazon.com/step-functions/latest/dg/input-output-contextobject.html>
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invocation {
+    /// The execution's ARN: what identifies a run.
+    pub execution_arn: String,
+    /// The state's name.
+    pub state: String,
+    /// How often the execution was redriven. A redriven state runs its statements afresh where it may.
+    pub redrive_count: u32,
+}
+
+impl Invocation {
+    /// Takes the invocation out of an event; what remains is the state's own input, which may hold nothing unknown.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] naming the field.
+    pub fn split<I: DeserializeOwned>(event: Value) -> Result<(Self, I)> {
+        let Value::Object(mut fields) = event else {
+            return Err(invalid(&format_args!("the event is not an object")));
+        };
+        let invocation = Self {
+            execution_arn: take(&mut fields, "execution_arn")?,
+            state: take(&mut fields, "state")?,
+            redrive_count: take(&mut fields, "redrive_count")?,
+        };
+        if invocation.execution_arn.is_empty() || invocation.state.is_empty() {
+            return Err(invalid(&format_args!("execution_arn and state may not be empty")));
+        }
+        let input = serde_json::from_value(Value::Object(fields)).map_err(|problem| invalid(&problem))?;
+        Ok((invocation, input))
+    }
+
+    /// The run: twelve hexadecimal digits that stand for the execution in names and locations.
+    pub fn run(&self) -> String {
+        hex(&Sha256::digest(self.execution_arn.as_bytes())[..6])
+    }
+}
+
+fn take<T: DeserializeOwned>(fields: &mut serde_json::Map<String, Value>, name: &str) -> Result<T> {
+    let value = fields.remove(name).ok_or_else(|| invalid(&format_args!("{name} is missing")))?;
+    serde_json::from_value(value).map_err(|problem| invalid(&format_args!("{name}: {problem}")))
+}
+
+fn invalid(problem: &dyn std::fmt::Display) -> Error {
+    Error::InvalidInput { problem: problem.to_string() }
+}
+
+/// Lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+/// Everything a handler may use. `S` is the function's own settings.
+#[derive(Debug)]
+pub struct Context<S = ()> {
+    /// Who this runs for.
+    pub invocation: Invocation,
+    /// What every function is told.
+    pub config: Config,
+    /// What this function is told besides.
+    pub settings: Arc<S>,
+    /// Queries.
+    pub athena: Athena,
+    /// Tables.
+    pub catalog: Catalog,
+    /// Folders.
+    pub lake: Lake,
+}
+
+impl<S> Context<S> {
+    /// For one invocation that must end before `deadline`.
+    pub fn new(
+        invocation: Invocation,
+        config: &Config,
+        settings: Arc<S>,
+        clients: &Clients,
+        clock: Arc<dyn Clock>,
+        deadline: SystemTime,
+    ) -> Self {
+        Self {
+            athena: Athena::new(clients.athena.clone(), config, invocation.clone(), clock, deadline),
+            catalog: Catalog::new(clients.glue.clone(), config.database.clone()),
+            lake: Lake::new(clients.s3.clone()),
+            config: config.clone(),
+            settings,
+            invocation,
+        }
+    }
+
+    /// The output table's name.
+    ///
+    /// # Errors
+    /// None in practice: the name is a constant.
+    pub fn output(&self) -> Result<Identifier> {
+        identifier(OUTPUT)
+    }
+
+    /// The name of this run's temporary table; no other run has it.
+    ///
+    /// # Errors
+    /// None in practice: a hash is a good name.
+    pub fn temporary_table(&self) -> Result<Identifier> {
+        identifier(&[OUTPUT, "_", &self.invocation.run()].concat())
+    }
+}
+
+/// A name that the code made.
+///
+/// # Errors
+/// [`Error::InvalidInput`] if it is none.
+pub fn identifier(name: &str) -> Result<Identifier> {
+    name.parse().map_err(|problem: String| invalid(&format_args!("{name} {problem}")))
+}
+
+/// Whether `name` is a temporary table of some run: the output's name and twelve hexadecimal digits.
+pub fn is_temporary_table(name: &str) -> bool {
+    let run = name.strip_prefix(OUTPUT).and_then(|rest| rest.strip_prefix('_'));
+    run.is_some_and(|run| run.len() == 12 && run.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+    use serde_json::json;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Input {
+        watermark: String,
+    }
+
+    #[test]
+    fn an_event_is_the_invocation_and_the_input() {
+        let event = json!({"execution_arn": "arn:x", "state": "Full Load", "redrive_count": 2, "watermark": "w"});
+
+        let (invocation, input) = Invocation::split::<Input>(event).unwrap();
+
+        assert_eq!((invocation.state.as_str(), invocation.redrive_count), ("Full Load", 2));
+        assert_eq!(input.watermark, "w");
+        assert_eq!(invocation.run().len(), 12);
+    }
+
+    #[test]
+    fn what_is_unknown_missing_or_wrong_is_named() {
+        let cases = [
+            (json!([]), "not an object"),
+            (json!({"state": "s", "redrive_count": 0, "watermark": "w"}), "execution_arn is missing"),
+            (json!({"execution_arn": "a", "state": "s", "redrive_count": "x", "watermark": "w"}), "redrive_count: "),
+            (json!({"execution_arn": "a", "state": "s", "redrive_count": 0}), "watermark"),
+            (json!({"execution_arn": "a", "state": "s", "redrive_count": 0, "watermark": "w", "mode": 1}), "mode"),
+            (json!({"execution_arn": "", "state": "s", "redrive_count": 0, "watermark": "w"}), "may not be empty"),
+        ];
+        for (event, expected) in cases {
+            let error = Invocation::split::<Input>(event).unwrap_err();
+            assert_eq!(error.code(), "InvalidInput");
+            assert!(error.to_string().contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn only_a_run_names_a_temporary_table() {
+        assert!(is_temporary_table("pageviews_daily_0123456789ab"));
+        for other in ["pageviews_daily", "pageviews_daily_previous", "pageviews_daily_0123456789AB", "customers"] {
+            assert!(!is_temporary_table(other), "{other}");
+        }
+    }
+}

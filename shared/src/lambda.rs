@@ -1,0 +1,180 @@
+//! What every `main.rs` calls: from process start to the answer of each invocation.
+//!
+//! The order is that of a cold start: logs, configuration, clients, then invocations one after the other. Nothing here
+//! reaches out before the first invocation, and with plain HTTP endpoints no root certificates are read, since that is
+//! most of a Rust function's start.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_athena::config::SharedCredentialsProvider;
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use lambda_runtime_api_client::BoxError;
+use lambda_runtime_api_client::body::Body;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::{self, Config, Endpoint, Endpoints, Settings};
+use crate::context::{Context, Invocation};
+use crate::{Result, telemetry};
+
+/// How long one try of one call to AWS may take; the SDK makes up to three tries.
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Runs a function until Lambda ends the process. `handle` is the function's story; its settings are read once.
+///
+/// If the environment is incomplete, Lambda is told so as an initialisation error and the process ends:
+/// <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-initerror>
+pub fn run<S, I, O, H>(handle: H) -> ExitCode
+where
+    S: Settings,
+    I: DeserializeOwned,
+    O: Serialize,
+    H: AsyncFn(&Context<S>, I) -> Result<O>,
+{
+    telemetry::init(config::from_process("RUST_LOG").as_deref());
+    let ended = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(BoxError::from)
+        .and_then(|runtime| runtime.block_on(serve(&handle)));
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "the function cannot run");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve<S, I, O, H>(handle: &H) -> Result<(), BoxError>
+where
+    S: Settings,
+    I: DeserializeOwned,
+    O: Serialize,
+    H: AsyncFn(&Context<S>, I) -> Result<O>,
+{
+    let (config, settings) = match config::read::<S>(&config::from_process) {
+        Ok((config, settings)) => (config, Arc::new(settings)),
+        Err(error) => return report_init_error(error.into()).await,
+    };
+    let clients = Clients::new(&sdk_config(&config), &config.endpoints);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let function = &Function { handle, config, settings, clients, clock };
+    lambda_runtime::run(service_fn(|event| function.invoke(event))).await
+}
+
+struct Function<'a, S, H> {
+    handle: &'a H,
+    config: Config,
+    settings: Arc<S>,
+    clients: Clients,
+    clock: Arc<dyn Clock>,
+}
+
+impl<S, H> Function<'_, S, H> {
+    async fn invoke<I, O>(&self, event: LambdaEvent<Value>) -> Result<O, Diagnostic>
+    where
+        I: DeserializeOwned,
+        H: AsyncFn(&Context<S>, I) -> Result<O>,
+    {
+        let started = self.clock.now();
+        let answer = self.answer(event).await;
+        let elapsed = self.clock.now().duration_since(started).unwrap_or_default();
+        let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        match &answer {
+            Ok(_) => tracing::info!(millis, "done"),
+            Err(error) => tracing::error!(millis, code = error.code(), error = error.report(), "failed"),
+        }
+        answer.map_err(Diagnostic::from)
+    }
+
+    async fn answer<I, O>(&self, event: LambdaEvent<Value>) -> Result<O>
+    where
+        I: DeserializeOwned,
+        H: AsyncFn(&Context<S>, I) -> Result<O>,
+    {
+        let deadline = event.context.deadline();
+        let (invocation, input) = Invocation::split::<I>(event.payload)?;
+        let Invocation { execution_arn, state, redrive_count } = &invocation;
+        tracing::info!(execution_arn, state, redrive_count, "begins");
+        let settings = Arc::clone(&self.settings);
+        let context =
+            Context::new(invocation, &self.config, settings, &self.clients, Arc::clone(&self.clock), deadline);
+        (self.handle)(&context, input).await
+    }
+}
+
+/// The AWS services that functions call.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    /// Queries.
+    pub athena: aws_sdk_athena::Client,
+    /// Tables.
+    pub glue: aws_sdk_glue::Client,
+    /// Objects.
+    pub s3: aws_sdk_s3::Client,
+}
+
+impl Clients {
+    /// Clients that share one connection pool. S3 is addressed by path where an endpoint replaces AWS's own: a bucket
+    /// is no host name there.
+    pub fn new(sdk: &SdkConfig, endpoints: &Endpoints) -> Self {
+        let url = |endpoint: &Option<Endpoint>| endpoint.as_ref().map(|endpoint| endpoint.as_str().to_owned());
+        let mut athena = aws_sdk_athena::config::Builder::from(sdk);
+        athena.set_endpoint_url(url(&endpoints.athena));
+        let mut glue = aws_sdk_glue::config::Builder::from(sdk);
+        glue.set_endpoint_url(url(&endpoints.glue));
+        let mut s3 = aws_sdk_s3::config::Builder::from(sdk).force_path_style(endpoints.s3.is_some());
+        s3.set_endpoint_url(url(&endpoints.s3));
+        Self {
+            athena: aws_sdk_athena::Client::from_conf(athena.build()),
+            glue: aws_sdk_glue::Client::from_conf(glue.build()),
+            s3: aws_sdk_s3::Client::from_conf(s3.build()),
+        }
+    }
+}
+
+/// The SDK's configuration, made from ours instead of from the environment: the SDK would take an empty
+/// `AWS_ENDPOINT_URL` for an address, and would look for profiles and metadata services that no Lambda has. Credentials
+/// are in the environment, where Lambda puts them:
+/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>
+fn sdk_config(config: &Config) -> SdkConfig {
+    let timeouts =
+        TimeoutConfig::builder().connect_timeout(Duration::from_secs(2)).operation_attempt_timeout(CALL_TIMEOUT);
+    let builder = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(config.region.clone()))
+        .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
+        .retry_config(RetryConfig::standard())
+        .timeout_config(timeouts.build());
+    let http = Builder::new();
+    if config.endpoints.are_plain() {
+        builder.http_client(http.build_http()).build()
+    } else {
+        builder.http_client(http.tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()).build()
+    }
+}
+
+/// Tells Lambda that this function cannot start, and why; returns the reason as an error either way.
+async fn report_init_error(diagnostic: Diagnostic) -> Result<(), BoxError> {
+    let request = http::Request::post("/2018-06-01/runtime/init/error")
+        .header("lambda-runtime-function-error-type", &diagnostic.error_type)
+        .header("content-type", "application/json")
+        .body(Body::from(serde_json::to_vec(&diagnostic)?))?;
+    let client = lambda_runtime_api_client::PooledClient::builder().build();
+    if let Err(error) = client.call(request).await {
+        tracing::error!(%error, "Lambda cannot be told");
+    }
+    Err([diagnostic.error_type, diagnostic.error_message].join(": ").into())
+}
