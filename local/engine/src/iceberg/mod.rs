@@ -30,6 +30,8 @@ mod statement;
 mod statistics;
 mod storage;
 mod table;
+#[cfg(test)]
+mod tests;
 mod types;
 mod write;
 

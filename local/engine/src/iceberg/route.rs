@@ -5,7 +5,10 @@ use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ::iceberg::arrow::{PartitionValueCalculator, arrow_struct_to_literal};
-use ::iceberg::spec::{Literal, PartitionKey, PartitionSpecRef, SchemaRef, Struct, TableMetadata};
+use ::iceberg::spec::{
+    Literal, PartitionKey, PartitionSpecRef, PrimitiveLiteral, PrimitiveType, SchemaRef, Struct, TableMetadata,
+    Transform, Type,
+};
 use ::iceberg::writer::file_writer::location_generator::LocationGenerator;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
@@ -118,7 +121,7 @@ impl LocationGenerator for Locations {
             for ((field, typed), value) in
                 key.spec().fields().iter().zip(partition_type.fields()).zip(key.data().fields())
             {
-                let value = field.transform.to_human_string(&typed.field_type, value.as_ref());
+                let value = shown(field.transform, &typed.field_type, value.as_ref());
                 location.push('/');
                 location.push_str(&encoded(&field.name));
                 location.push('=');
@@ -130,6 +133,29 @@ impl LocationGenerator for Locations {
         self.given.lock().unwrap_or_else(PoisonError::into_inner).push(location.clone());
         location
     }
+}
+
+/// A partition value as people read it. The library shows months and hours as numbers since 1970.
+fn shown(transform: Transform, type_: &Type, value: Option<&Literal>) -> String {
+    let number = match value.and_then(Literal::as_primitive_literal) {
+        Some(PrimitiveLiteral::Int(number)) => Some(number),
+        _ => None,
+    };
+    match (transform, number) {
+        (Transform::Year, Some(years)) => format!("{:04}", 1970 + years),
+        (Transform::Month, Some(months)) => {
+            format!("{:04}-{:02}", 1970 + months.div_euclid(12), 1 + months.rem_euclid(12))
+        }
+        (Transform::Hour, Some(hours)) => {
+            let day = transform_day(hours.div_euclid(24));
+            format!("{day}-{:02}", hours.rem_euclid(24))
+        }
+        _ => transform.to_human_string(type_, value),
+    }
+}
+
+fn transform_day(days: i32) -> String {
+    Transform::Day.to_human_string(&Type::Primitive(PrimitiveType::Date), Some(&Literal::date(days)))
 }
 
 /// Percent-encodes what is not plain in an address, as Iceberg's own paths do.
@@ -161,6 +187,18 @@ mod tests {
         let field = Arc::new(Field::new("month", DataType::Int32, true));
         let values: ArrayRef = Arc::new(StructArray::from(vec![(field, Arc::new(months) as ArrayRef)]));
         assert_eq!(group(&values).unwrap(), vec![vec![0, 3], vec![1, 5, 6], vec![2, 4]]);
+    }
+
+    #[test]
+    fn times_are_shown_as_people_read_them() {
+        let int = Type::Primitive(PrimitiveType::Int);
+        assert_eq!(shown(Transform::Month, &int, Some(&Literal::int(672))), "2026-01");
+        assert_eq!(shown(Transform::Month, &int, Some(&Literal::int(-1))), "1969-12");
+        assert_eq!(shown(Transform::Year, &int, Some(&Literal::int(56))), "2026");
+        assert_eq!(shown(Transform::Hour, &int, Some(&Literal::int(-1))), "1969-12-31-23");
+        let date = Type::Primitive(PrimitiveType::Date);
+        assert_eq!(shown(Transform::Day, &date, Some(&Literal::date(31))), "1970-02-01");
+        assert_eq!(shown(Transform::Month, &int, None), "null");
     }
 
     #[test]

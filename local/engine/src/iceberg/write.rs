@@ -38,6 +38,9 @@ const MOST_PARTITIONS: usize = 100;
 /// Bytes of rows that a partition gets before it gets one more lane.
 const LANE_BYTES: usize = 64 << 20;
 
+/// A file's size is looked at between so many rows.
+const STEP_ROWS: usize = 8192;
+
 /// Batches that may wait in front of a lane.
 const LANE_QUEUE: usize = 4;
 
@@ -227,7 +230,9 @@ async fn encode(
 ) -> Result<Vec<DataFile>> {
     let mut writer = writers.build(Some(key)).await?;
     while let Some(batch) = batches.recv().await {
-        writer.write(batch).await?;
+        for start in (0..batch.num_rows()).step_by(STEP_ROWS) {
+            writer.write(batch.slice(start, STEP_ROWS.min(batch.num_rows() - start))).await?;
+        }
     }
     let files = writer.close().await?;
     files.iter().map(|file| bounds::tidy(file, &schema, partition_spec_id)).collect()
