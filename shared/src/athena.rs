@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_athena::Client;
-use aws_sdk_athena::types::{QueryExecution, QueryExecutionContext, QueryExecutionState};
+use aws_sdk_athena::types::{QueryExecution, QueryExecutionContext, QueryExecutionState, QueryExecutionStatistics};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use sha2::{Digest, Sha256};
 
@@ -279,7 +279,7 @@ fn standing(query: &QueryExecution) -> Standing {
     };
     match query.status().and_then(|status| status.state()) {
         Some(QueryExecutionState::Succeeded) => {
-            let bytes = query.statistics().and_then(|statistics| statistics.data_scanned_in_bytes());
+            let bytes = query.statistics().and_then(QueryExecutionStatistics::data_scanned_in_bytes);
             Standing::Succeeded(Finished {
                 query_execution_id: query.query_execution_id().unwrap_or_default().to_owned(),
                 bytes_scanned: bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0),

@@ -176,7 +176,9 @@ impl Catalog {
     /// <https://repost.aws/knowledge-center/glue-manage-iceberg-table-versions>
     async fn update(&self, input: TableInput, version: Option<&str>) -> Result<()> {
         let request = self.client.update_table().database_name(self.database.as_str()).table_input(input);
-        match request.skip_archive(true).set_version_id(version.map(str::to_owned)).send().await {
+        let request = request.skip_archive(true).set_version_id(version.map(str::to_owned));
+        // Boxed: the call's future is the largest part of the swap's.
+        match Box::pin(request.send()).await {
             Ok(_) => Ok(()),
             Err(error) if error.code() == Some("ConcurrentModificationException") => Err(Error::OutputChanged {
                 problem: error

@@ -47,7 +47,7 @@ where
         .enable_all()
         .build()
         .map_err(BoxError::from)
-        .and_then(|runtime| runtime.block_on(serve(&handle)));
+        .and_then(|runtime| runtime.block_on(serve(handle)));
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -57,7 +57,7 @@ where
     }
 }
 
-async fn serve<S, I, O, H>(handle: &H) -> Result<(), BoxError>
+async fn serve<S, I, O, H>(handle: H) -> Result<(), BoxError>
 where
     S: Settings,
     I: DeserializeOwned,
@@ -74,15 +74,15 @@ where
     lambda_runtime::run(service_fn(|event| function.invoke(event))).await
 }
 
-struct Function<'a, S, H> {
-    handle: &'a H,
+struct Function<S, H> {
+    handle: H,
     config: Config,
     settings: Arc<S>,
     clients: Clients,
     clock: Arc<dyn Clock>,
 }
 
-impl<S, H> Function<'_, S, H> {
+impl<S, H> Function<S, H> {
     async fn invoke<I, O>(&self, event: LambdaEvent<Value>) -> Result<O, Diagnostic>
     where
         I: DeserializeOwned,

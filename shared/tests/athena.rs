@@ -7,7 +7,7 @@ use shared::athena::MAX_ATTEMPTS;
 use shared::sql::{self, Statement};
 
 fn statement() -> Statement {
-    sql::trino("test", "select 1").render(&[]).unwrap()
+    sql::trino("test", "select 1").render(&[]).unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[tokio::test]

@@ -64,13 +64,11 @@ async fn count(context: &Context, table: &Identifier, watermark: NaiveDate) -> R
     let finished = context.athena.run(&render(context, COUNT_COMPUTED, table, watermark)?).await?;
     let row = context.athena.first_row(&finished).await?;
     let counts: Vec<u64> = row.iter().flatten().filter_map(|count| count.parse().ok()).collect();
-    match counts[..] {
-        [computed, of_watermark] => Ok((computed, of_watermark)),
-        _ => {
-            let reason = format!("its row is no two counts: {row:?}");
-            Err(Error::QueryFailed { query: finished.query_execution_id, reason })
-        }
-    }
+    let &[computed, of_watermark] = &counts[..] else {
+        let reason = format!("its row is no two counts: {row:?}");
+        return Err(Error::QueryFailed { query: finished.query_execution_id, reason });
+    };
+    Ok((computed, of_watermark))
 }
 
 fn render(context: &Context, template: Template, table: &Identifier, watermark: NaiveDate) -> Result<sql::Statement> {

@@ -18,23 +18,23 @@ pub fn started(query: &str) -> Reply {
 
 /// The query runs.
 pub fn running(query: &str) -> Reply {
-    execution(query, json!({"State": "RUNNING"}), 0)
+    execution(query, &json!({"State": "RUNNING"}), 0)
 }
 
 /// The query has succeeded and read so many bytes.
 pub fn succeeded(query: &str, bytes: u64) -> Reply {
-    execution(query, json!({"State": "SUCCEEDED"}), bytes)
+    execution(query, &json!({"State": "SUCCEEDED"}), bytes)
 }
 
 /// The query was cancelled.
 pub fn cancelled(query: &str) -> Reply {
-    execution(query, json!({"State": "CANCELLED", "StateChangeReason": "bytes scanned limit"}), 0)
+    execution(query, &json!({"State": "CANCELLED", "StateChangeReason": "bytes scanned limit"}), 0)
 }
 
 /// The query has failed, with one of Athena's error types.
 pub fn failed(query: &str, reason: &str, error_type: i32, retryable: bool) -> Reply {
     let error = json!({"ErrorCategory": 2, "ErrorType": error_type, "Retryable": retryable, "ErrorMessage": reason});
-    execution(query, json!({"State": "FAILED", "StateChangeReason": reason, "AthenaError": error}), 0)
+    execution(query, &json!({"State": "FAILED", "StateChangeReason": reason, "AthenaError": error}), 0)
 }
 
 /// A statement from start to end: it reads so many bytes.
@@ -55,7 +55,7 @@ pub fn row(values: &[Option<&str>]) -> Reply {
     Reply::ok(RESULTS, &json!({"ResultSet": {"Rows": [{"Data": header}, {"Data": data}]}}))
 }
 
-fn execution(query: &str, status: Value, bytes: u64) -> Reply {
+fn execution(query: &str, status: &Value, bytes: u64) -> Reply {
     let execution = json!({"QueryExecutionId": query, "Status": status, "Statistics": {"DataScannedInBytes": bytes}});
     Reply::ok(GET, &json!({"QueryExecution": execution}))
 }
