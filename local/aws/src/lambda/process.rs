@@ -51,7 +51,8 @@ fn environment(spec: &FunctionSpec, config: &LambdaConfig, instance: &str) -> BT
     let task_root = spec.binary.parent().unwrap_or_else(|| Path::new("/")).to_string_lossy().into_owned();
     let mut variables = spec.environment.clone();
     let own: [(&str, String); 20] = [
-        ("AWS_LAMBDA_RUNTIME_API", format!("{endpoint}/runtime/{}/{instance}", spec.name)),
+        // With the scheme: without it, the Rust runtime takes no address that has a path.
+        ("AWS_LAMBDA_RUNTIME_API", format!("http://{endpoint}/runtime/{}/{instance}", spec.name)),
         ("AWS_LAMBDA_FUNCTION_NAME", spec.name.clone()),
         ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", spec.memory_mb.to_string()),
@@ -202,7 +203,7 @@ mod tests {
         let variables = environment(&spec, &config, "i1");
         assert_eq!(variables["DATABASE"], "appdb");
         assert_eq!(variables["AWS_REGION"], "us-east-1");
-        assert_eq!(variables["AWS_LAMBDA_RUNTIME_API"], "127.0.0.1:4566/runtime/f/i1");
+        assert_eq!(variables["AWS_LAMBDA_RUNTIME_API"], "http://127.0.0.1:4566/runtime/f/i1");
         assert_eq!(variables["AWS_ACCESS_KEY_ID"].len(), 20);
     }
 }
