@@ -4,6 +4,7 @@
 //! - [`error`]: [`WireError`], an error as AWS's JSON protocols carry it.
 //! - [`lambda`]: functions as child processes that speak the Lambda Runtime API.
 //! - [`s3`]: objects, by the crate `s3s`, over the lake's folders.
+//! - [`states`]: Step Functions, over `local-asl`.
 //!
 //! A service module never imports another one: `local/cli` composes them. A request that a service does not know gets
 //! an error that names it, never an empty success.
@@ -14,6 +15,7 @@ pub mod glue;
 pub mod lambda;
 pub mod s3;
 pub mod server;
+pub mod states;
 
 pub use error::WireError;
 pub use server::{Caller, HttpService, JsonService, Services, serve};
