@@ -253,12 +253,12 @@ fn fit(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     let options = CastOptions { safe: false, ..CastOptions::default() };
     let mut columns = Vec::with_capacity(batch.num_columns());
     for (column, field) in batch.columns().iter().zip(schema.fields()) {
-        if !field.is_nullable() && column.null_count() > 0 {
+        let cast = cast_with_options(column, field.data_type(), &options)
+            .map_err(|error| super::refused("INVALID_CAST_ARGUMENT", format!("column {}: {error}", field.name())))?;
+        if !field.is_nullable() && cast.null_count() > 0 {
             let message = format!("NULL value not allowed for NOT NULL column: {}", field.name());
             return Err(super::refused("CONSTRAINT_VIOLATION", message));
         }
-        let cast = cast_with_options(column, field.data_type(), &options)
-            .map_err(|error| super::refused("INVALID_CAST_ARGUMENT", format!("column {}: {error}", field.name())))?;
         columns.push(cast);
     }
     Ok(RecordBatch::try_new(Arc::clone(schema), columns).map_err(DataFusionError::from)?)
