@@ -113,14 +113,6 @@ impl<S> Context<S> {
         }
     }
 
-    /// The output table's name.
-    ///
-    /// # Errors
-    /// None in practice: the name is a constant.
-    pub fn output(&self) -> Result<Identifier> {
-        identifier(OUTPUT)
-    }
-
     /// The name of this run's temporary table; no other run has it.
     ///
     /// # Errors

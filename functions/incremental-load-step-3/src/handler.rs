@@ -56,8 +56,8 @@ pub(crate) enum Removed {
 
 /// Proves, then removes.
 pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
+    check_version(context.catalog.table(OUTPUT).await?.as_ref(), &input.output_version)?;
     let tables = context.catalog.tables().await?;
-    check_version(&tables, &input.output_version)?;
     let Some(previous) = tables.iter().find(|table| table.name() == PREVIOUS) else {
         return Ok(Output { removed: Removed::Nothing, shared_with: vec![], query_execution_id: None });
     };
@@ -77,8 +77,8 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     Ok(Output { removed: Removed::EntryAndData, shared_with: vec![], query_execution_id })
 }
 
-fn check_version(tables: &[Table], expected: &str) -> Result<()> {
-    match tables.iter().find(|table| table.name() == OUTPUT).map(Table::version) {
+fn check_version(live: Option<&Table>, expected: &str) -> Result<()> {
+    match live.map(Table::version) {
         Some(version) if version == expected => Ok(()),
         version => {
             let problem = format!("{OUTPUT} is at version {version:?}, the run began with {expected:?}");
@@ -132,7 +132,7 @@ mod tests {
     #[tokio::test]
     async fn a_version_that_lives_alone_is_dropped_with_its_data() {
         let tables = glue::tables(&[live(), previous("a"), temporary("0123456789ab", "c")]);
-        let aws = Aws::new([vec![tables], athena::run("q-1", 0).to_vec()].concat());
+        let aws = Aws::new([vec![glue::table(&live()), tables], athena::run("q-1", 0).to_vec()].concat());
 
         let output = handle(&aws.context(()), input()).await.unwrap();
 
@@ -149,7 +149,7 @@ mod tests {
             vec![live(), previous("a"), around],
             vec![live(), previous("a"), metadata_only],
         ] {
-            let aws = Aws::new([glue::tables(&tables), glue::done(glue::DELETE)]);
+            let aws = Aws::new([glue::table(&live()), glue::tables(&tables), glue::done(glue::DELETE)]);
 
             let output = handle(&aws.context(()), input()).await.unwrap();
 
@@ -162,7 +162,9 @@ mod tests {
     #[tokio::test]
     async fn the_temporary_table_of_a_stopped_run_is_removed_first() {
         let tables = glue::tables(&[live(), previous("a"), temporary("0123456789ab", "a")]);
-        let aws = Aws::new([vec![tables, glue::done(glue::DELETE)], athena::run("q-1", 0).to_vec()].concat());
+        let aws = Aws::new(
+            [vec![glue::table(&live()), tables, glue::done(glue::DELETE)], athena::run("q-1", 0).to_vec()].concat(),
+        );
 
         let output = handle(&aws.context(()), input()).await.unwrap();
 
@@ -172,15 +174,16 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_previous_version_there_is_nothing_to_do() {
-        let aws = Aws::new([glue::tables(&[live()])]);
+        let aws = Aws::new([glue::table(&live()), glue::tables(&[live()])]);
 
         assert_eq!(handle(&aws.context(()), input()).await.unwrap().removed, Removed::Nothing);
     }
 
     #[tokio::test]
     async fn a_second_invocation_finds_nothing() {
-        let first = vec![glue::tables(&[live(), previous("a")])];
-        let replies = [first, athena::run("q-1", 0).to_vec(), vec![glue::tables(&[live()])]].concat();
+        let first = vec![glue::table(&live()), glue::tables(&[live(), previous("a")])];
+        let replies =
+            [first, athena::run("q-1", 0).to_vec(), vec![glue::table(&live()), glue::tables(&[live()])]].concat();
         let aws = Aws::new(replies);
 
         handle(&aws.context(()), input()).await.unwrap();
@@ -191,7 +194,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_rollback_is_kept_when_the_swap_cannot_succeed() {
-        let aws = Aws::new([glue::tables(&[live(), previous("a")])]);
+        let aws = Aws::new([glue::table(&live())]);
         let input = Input { output_version: "6".to_owned() };
 
         assert_eq!(handle(&aws.context(()), input).await.unwrap_err().code(), "OutputChanged");
