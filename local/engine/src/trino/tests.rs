@@ -1,0 +1,150 @@
+//! Queries against a session without tables.
+
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::physical_plan::collect;
+use datafusion::sql::sqlparser::ast::Statement;
+
+use super::*;
+use crate::{Error, Result};
+
+async fn run(sql: &str) -> Result<(Vec<String>, Vec<String>)> {
+    let runtime = RuntimeEnvBuilder::new().build_arc().unwrap();
+    let state = session_state(runtime, session_config(2)).build();
+    let Statement::Query(query) = parse(sql)? else { return Err(Error::unsupported("no query")) };
+    let planned = plan(&state, query).await?;
+    let physical = state.create_physical_plan(&planned.plan).await.map_err(error)?;
+    let batches = collect(physical, state.task_ctx()).await.map_err(error)?;
+    let mut rows = Vec::new();
+    for batch in &batches {
+        for row in format_rows(batch)? {
+            let row: Vec<_> = row.into_iter().map(|value| value.unwrap_or_else(|| "NULL".into())).collect();
+            rows.push(row.join("|"));
+        }
+    }
+    let columns = columns(&planned.schema).iter().map(|c| format!("{} {}", c.name, c.type_name)).collect();
+    Ok((columns, rows))
+}
+
+async fn check(cases: &[(&str, &str)]) {
+    let mut wrong = Vec::new();
+    for (sql, expected) in cases {
+        let found = match run(sql).await {
+            Ok((_, rows)) => rows.join(";"),
+            Err(error) => format!("! {error}"),
+        };
+        if found != *expected {
+            wrong.push(format!("{sql}\n    wanted {expected}\n    found  {found}"));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn literals_and_names() {
+    let (columns, rows) = run("SELECT 1, 3000000000 AS Big, 1.50 d, 1e3, 'a', true, null").await.unwrap();
+    assert_eq!(
+        columns,
+        ["_col0 integer", "big bigint", "d decimal", "_col3 double", "_col4 varchar", "_col5 boolean", "_col6 unknown"]
+    );
+    assert_eq!(rows, ["1|3000000000|1.50|1000.0|a|true|NULL"]);
+    let (columns, _) = run("SELECT *, x, x FROM (VALUES (1, 2)) AS t (x, y)").await.unwrap();
+    assert_eq!(columns, ["x integer", "y integer", "x integer", "x integer"]);
+    let (columns, rows) = run("VALUES 1, 2").await.unwrap();
+    assert_eq!((columns.len(), columns[0].as_str(), rows.len()), (1, "_col0 integer", 2));
+}
+
+#[tokio::test]
+async fn operators() {
+    check(&[
+        ("SELECT 1/2, 7 % 3, -7/2, 7.0/2, 1 + 2 * 3", "0|1|-3|3.5|7"),
+        ("SELECT 1/0", "! DIVISION_BY_ZERO: Division by zero"),
+        ("SELECT 1e0/0", "Infinity"),
+        ("SELECT 'a' || 'b' || NULL IS NULL", "true"),
+        ("SELECT 1 = 1.0, 1 < 2e0, 'a' < 'B'", "true|true|false"),
+        ("SELECT 'a' = 1", "! TYPE_MISMATCH: Cannot apply operator: varchar = integer"),
+        ("SELECT 'a' + 1", "! TYPE_MISMATCH: Cannot apply operator: varchar + integer"),
+        ("SELECT NULL IS DISTINCT FROM 1", "true"),
+        ("SELECT 'abc' LIKE 'a%', 'a%c' LIKE 'a!%c' ESCAPE '!'", "true|true"),
+        ("SELECT 2 BETWEEN 1 AND 3, 2 IN (1, 2), 2 NOT IN (1, NULL)", "true|true|NULL"),
+        ("SELECT 2147483647 + 1", "! NUMERIC_VALUE_OUT_OF_RANGE: integer overflow: 2147483647 + 1"),
+        ("SELECT ROW(1, 'a')", "{field0=1, field1=a}"),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn casts() {
+    check(&[
+        (
+            "SELECT CAST('12' AS integer), CAST(1.5 AS integer), CAST(2.5e0 AS bigint), CAST('abc' AS varchar(2))",
+            "12|2|3|ab",
+        ),
+        ("SELECT CAST('abc' AS integer)", "! INVALID_CAST_ARGUMENT: Cannot cast 'abc' to INT"),
+        ("SELECT TRY_CAST('abc' AS integer), TRY(CAST('abc' AS date))", "NULL|NULL"),
+        ("SELECT TRY(1/0), TRY(10/5)", "NULL|2"),
+        (
+            "SELECT CAST(DATE '2026-01-02' AS varchar), CAST(true AS varchar), CAST(1.50 AS varchar)",
+            "2026-01-02|true|1.50",
+        ),
+        ("SELECT CAST(TIMESTAMP '2026-01-02 03:04:05' AS date)", "2026-01-02"),
+        ("SELECT CAST('2026-01-02 03:04:05' AS timestamp)", "2026-01-02 03:04:05.000"),
+        ("SELECT DATE '2026-02-30'", "! INVALID_LITERAL: line 1:13: '2026-02-30' is not a valid DATE literal"),
+        ("SELECT CAST(1 AS string)", "! TYPE_NOT_FOUND: Unknown type: string"),
+        ("SELECT CAST(ROW(1, 2.0) AS ROW(x BIGINT, y DOUBLE)).x", "1"),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn forms() {
+    check(&[
+        ("SELECT IF(1 > 2, 'a', 'b'), IF(false, 1), NULLIF(1, 1), COALESCE(NULL, 2, 3)", "b|NULL|NULL|2"),
+        ("SELECT CASE 1 WHEN 1 THEN 'a' ELSE 'b' END, CASE WHEN true THEN 1 ELSE 2.5 END", "a|1.0"),
+        ("SELECT CASE WHEN true THEN 1 ELSE 'a' END", "! TYPE_MISMATCH: All CASE results must be the same type: integer. Got varchar"),
+        ("SELECT ARRAY[1,2][1], ARRAY[1, 2], element_at(ARRAY[1], 5), cardinality(ARRAY[1,2,3])", "1|[1, 2]|NULL|3"),
+        (
+            "SELECT ARRAY[1][2]",
+            "! INVALID_FUNCTION_ARGUMENT: Array subscript must be less than or equal to array length: 2 > 1",
+        ),
+        ("SELECT x FROM UNNEST(ARRAY[1,2]) AS t (x) ORDER BY x DESC", "2;1"),
+        ("SELECT x, n FROM UNNEST(ARRAY['a','b']) WITH ORDINALITY AS t (x, n)", "a|1;b|2"),
+        (
+            "SELECT k, x FROM (VALUES (1, ARRAY[10, 20]), (2, ARRAY[30])) AS t (k, a) CROSS JOIN UNNEST(a) AS u (x) ORDER BY x",
+            "1|10;1|20;2|30",
+        ),
+        ("SELECT x FROM (VALUES 2, NULL, 1) AS t (x) ORDER BY x DESC", "2;1;NULL"),
+        ("SELECT nope(1)", "! FUNCTION_NOT_FOUND: line 1:8: Function 'nope' not registered"),
+        ("SELECT transform(ARRAY[1], x -> x + 1)", "! NOT_SUPPORTED: the local engine does not support lambda expressions (x -> …)"),
+        ("SELECT x FROM (VALUES 1, 2, 3) AS t (x) ORDER BY x OFFSET 1 LIMIT 1", "2"),
+        ("SELECT lower(1)", "! FUNCTION_NOT_FOUND: Unexpected parameters (integer) for function lower. Expected: lower(varchar)"),
+        ("SELECT y FROM (VALUES 1) AS t (x)", "! COLUMN_NOT_FOUND: line 1:8: Column 'y' cannot be resolved"),
+        ("SELECT * FROM missing", "! TABLE_NOT_FOUND: line 1:15: Table 'datafusion.public.missing' does not exist"),
+        ("SELECT 1 UNION ALL SELECT 'a'", "! TYPE_MISMATCH: column 1 in UNION query has incompatible types: integer, varchar"),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn aggregation() {
+    let t = "FROM (VALUES (1, 'a', 1.50), (2, 'b', 2.25), (3, 'a', NULL)) AS t (n, k, d)";
+    let cases = [
+        ("SELECT count(*), sum(n), avg(n), min(k), max(n)", "3|6|2.0|a|3"),
+        ("SELECT sum(d), avg(d), typeof(sum(d)), typeof(avg(d))", "3.75|1.88|decimal(38,2)|decimal(3,2)"),
+        ("SELECT count_if(n > 1), count(*) FILTER (WHERE k = 'a'), count(DISTINCT k)", "2|2|2"),
+        ("SELECT max_by(k, n), min_by(n, k), arbitrary(1), approx_distinct(k)", "a|1|1|2"),
+        ("SELECT array_agg(n ORDER BY n DESC), listagg(k, ',') WITHIN GROUP (ORDER BY n)", "[3, 2, 1]|a,b,a"),
+        ("SELECT map_agg(k, n), histogram(k), bool_and(n > 0), every(n > 1)", "{a=1, b=2}|{a=2, b=1}|true|false"),
+        ("SELECT approx_percentile(n, 0.5), stddev(n), variance(n)", "2|1.0|1.0"),
+    ];
+    let cases: Vec<_> = cases.iter().map(|(select, wanted)| (format!("{select} {t}"), *wanted)).collect();
+    let cases: Vec<_> = cases.iter().map(|(sql, wanted)| (sql.as_str(), *wanted)).collect();
+    check(&cases).await;
+    let sql = format!("SELECT k, sum(n) {t} GROUP BY ROLLUP (k) ORDER BY 1, 2");
+    check(&[(sql.as_str(), "a|4;b|2;NULL|6")]).await;
+    let sql = format!(
+        "SELECT n, row_number() OVER (ORDER BY n DESC), lag(n, 1) OVER (ORDER BY n), sum(n) OVER (PARTITION BY k), ntile(2) OVER (ORDER BY n) {t} ORDER BY n"
+    );
+    check(&[(sql.as_str(), "1|3|NULL|4|1;2|2|1|2|1;3|1|2|4|2")]).await;
+    let sql = format!("SELECT k, n {t} GROUP BY k");
+    assert!(run(&sql).await.unwrap_err().to_string().starts_with("EXPRESSION_NOT_AGGREGATE"));
+}
