@@ -186,6 +186,19 @@ impl Athena {
         }
     }
 
+    /// The one row of counts that a finished SELECT returned.
+    ///
+    /// # Errors
+    /// [`Error::QueryFailed`] if the row is not `N` counts; [`Error::ServiceError`] and [`Error::ServiceRefused`].
+    pub async fn counts<const N: usize>(&self, finished: &Finished) -> Result<[u64; N]> {
+        let row = self.first_row(finished).await?;
+        let counts: Option<Vec<u64>> = row.iter().map(|count| count.as_ref()?.parse().ok()).collect();
+        counts.and_then(|counts| counts.try_into().ok()).ok_or_else(|| Error::QueryFailed {
+            query: finished.query_execution_id.clone(),
+            reason: format!("its row is not {N} counts: {row:?}"),
+        })
+    }
+
     /// How many rows a finished INSERT or CTAS wrote.
     ///
     /// # Errors

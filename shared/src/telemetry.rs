@@ -16,7 +16,12 @@ pub fn init(directives: Option<&str>) {
         Some(Ok(targets)) => (targets, None),
         Some(Err(problem)) => (default, Some(problem)),
     };
-    let format = tracing_subscriber::fmt::layer().json().flatten_event(true).without_time().with_target(false);
+    let format = tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_span_list(false)
+        .without_time()
+        .with_target(false);
     let started = tracing_subscriber::registry().with(targets).with(format).try_init();
     if let Some(problem) = problem {
         tracing::warn!(%problem, "RUST_LOG cannot be read; logging at info");

@@ -46,12 +46,10 @@ pub(crate) async fn handle(context: &Context, _: Input) -> Result<Output> {
 async fn prove(context: &Context, written: u64) -> Result<()> {
     let statement = COUNT.render(&[("database", (&context.config.database).into())])?;
     let finished = context.athena.run(&statement).await?;
-    let row = context.athena.first_row(&finished).await?;
-    let held = row.first().and_then(Option::as_ref).and_then(|count| count.parse::<u64>().ok());
-    if held == Some(written) {
+    let [held] = context.athena.counts(&finished).await?;
+    if held == written {
         return Ok(());
     }
-    let held = held.map_or_else(|| format!("{row:?}"), |held| held.to_string());
     let problem = format!("this run wrote {written} rows into the empty output, which now holds {held}");
     Err(Error::OutputChanged { problem })
 }

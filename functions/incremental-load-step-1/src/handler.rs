@@ -98,10 +98,7 @@ async fn count(context: &Context<Settings>, name: &Identifier, watermark: NaiveD
         ("watermark", watermark.into()),
     ])?;
     let finished = context.athena.run(&statement).await?;
-    let row = context.athena.first_row(&finished).await?;
-    let rows = row.first().and_then(Option::as_ref).and_then(|count| count.parse().ok());
-    let query = finished.query_execution_id.clone();
-    let rows = rows.ok_or_else(|| Error::QueryFailed { query, reason: format!("its row is no count: {row:?}") })?;
+    let [rows] = context.athena.counts(&finished).await?;
     Ok((finished, rows))
 }
 

@@ -45,7 +45,7 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let statement = render(context, ADD_COMPUTED, &table, watermark)?;
     let finished = context.athena.run_once(&|_| Ok(statement.clone())).await?;
     let written = context.athena.rows_written(&finished).await?;
-    let (rows, of_watermark) = count(context, &table, watermark).await?;
+    let [rows, of_watermark] = count(context, &table, watermark).await?;
     if written > 0 && rows != written {
         let problem = format!("this run added {written} rows to its table {table}, which now holds {rows}");
         return Err(Error::OutputChanged { problem });
@@ -60,15 +60,10 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     Ok(Output { query_execution_id: finished.query_execution_id, rows, bytes_scanned: finished.bytes_scanned })
 }
 
-async fn count(context: &Context, table: &Identifier, watermark: NaiveDate) -> Result<(u64, u64)> {
+/// How many computed rows the table holds, and how many of them are of the watermark's day.
+async fn count(context: &Context, table: &Identifier, watermark: NaiveDate) -> Result<[u64; 2]> {
     let finished = context.athena.run(&render(context, COUNT_COMPUTED, table, watermark)?).await?;
-    let row = context.athena.first_row(&finished).await?;
-    let counts: Vec<u64> = row.iter().flatten().filter_map(|count| count.parse().ok()).collect();
-    let &[computed, of_watermark] = &counts[..] else {
-        let reason = format!("its row is no two counts: {row:?}");
-        return Err(Error::QueryFailed { query: finished.query_execution_id, reason });
-    };
-    Ok((computed, of_watermark))
+    context.athena.counts(&finished).await
 }
 
 fn render(context: &Context, template: Template, table: &Identifier, watermark: NaiveDate) -> Result<sql::Statement> {
