@@ -80,7 +80,7 @@ async fn commit_once(catalog: &Catalog, lake: &Lake, current: &Loaded, change: &
     let next = snapshot(&current.table, change).await?;
     let mut written = next.written;
     let committed = async {
-        let location = next_location(&current.table, &next.metadata).await?;
+        let location = next_location(&current.table, &next.metadata);
         next.metadata.write_to(&files, &location).await?;
         written.push(location.to_string());
         point_at(catalog, current, &next.metadata, &location.to_string())
@@ -104,14 +104,14 @@ fn point_at(catalog: &Catalog, current: &Loaded, metadata: &TableMetadata, locat
     Ok(())
 }
 
-async fn next_location(table: &Table, metadata: &TableMetadata) -> Result<MetadataLocation> {
+fn next_location(table: &Table, metadata: &TableMetadata) -> MetadataLocation {
     let fresh = MetadataLocation::new_with_metadata(metadata.location(), metadata);
     let Some(Ok(current)) = table.metadata_location().map(str::parse::<MetadataLocation>) else {
         // Another engine's naming: count on from the log, so that names still sort by age.
         let steps = metadata.metadata_log().len();
-        return Ok((0..steps).fold(fresh, |location, _| location.with_next_version()));
+        return (0..steps).fold(fresh, |location, _| location.with_next_version());
     };
-    Ok(current.with_next_version().with_new_metadata(metadata))
+    current.with_next_version().with_new_metadata(metadata)
 }
 
 /// Writes the manifests of `change` and builds the metadata that has it as its newest snapshot.

@@ -7,7 +7,7 @@ mod files;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use ::iceberg::spec::{Snapshot, SnapshotReference, SnapshotRetention, TableMetadata};
+use ::iceberg::spec::{Snapshot, SnapshotLog, SnapshotReference, SnapshotRetention, TableMetadata};
 use ::iceberg::table::Table;
 use arrow::array::{
     ArrayRef, BooleanArray, Int32Array, Int64Array, MapBuilder, MapFieldNames, RecordBatch, StringArray, StringBuilder,
@@ -87,7 +87,7 @@ fn history(metadata: &TableMetadata) -> Columns {
     let ancestors: HashSet<i64> = std::iter::successors(metadata.current_snapshot_id(), parents).collect();
     let current: BooleanArray = log.iter().map(|entry| Some(ancestors.contains(&entry.snapshot_id))).collect();
     vec![
-        ("made_current_at", times(log.iter().map(|entry| entry.timestamp_ms()))),
+        ("made_current_at", times(log.iter().map(SnapshotLog::timestamp_ms))),
         ("snapshot_id", longs(log.iter().map(|entry| Some(entry.snapshot_id)))),
         ("parent_id", longs(log.iter().map(|entry| parents(&entry.snapshot_id)))),
         ("is_current_ancestor", Arc::new(current)),

@@ -249,7 +249,7 @@ impl ExecutionPlan for IcebergScan {
         let batches = reader.read(tasks).map_err(|error| external(error.into()))?.stream();
         let (schema, meter) = (Arc::clone(&self.schema), Arc::clone(&self.meter));
         let rows = batches.map(move |batch| {
-            let batch = batch.map_err(|error| external(unreadable(error)))?;
+            let batch = batch.map_err(|error| external(unreadable(&error)))?;
             meter.add_rows(batch.num_rows() as u64);
             fit(&batch, &schema)
         });
@@ -342,7 +342,7 @@ fn plain_type(type_: &DataType) -> DataType {
     }
 }
 
-fn unreadable(error: ::iceberg::Error) -> Error {
+fn unreadable(error: &::iceberg::Error) -> Error {
     super::refused("ICEBERG_CANNOT_OPEN_SPLIT", error.to_string())
 }
 
