@@ -11,7 +11,8 @@
 //! - [`write`]: the rows of a plan become data files; with [`route`] (which partition) and [`bounds`] (statistics).
 //! - [`commit`]: data files become a snapshot.
 //! - [`statement`]: `INSERT` and CTAS out of the two above.
-//! - [`scan`]: reading; with [`predicate`] (which files) and [`statistics`] (what need not be read at all).
+//! - [`scan`]: reading; with [`predicate`] (which files), [`tasks`] (by which stream) and [`statistics`] (what need not
+//!   be read at all).
 //! - [`inspect`]: `"t$snapshots"` and its like.
 //! - [`purge`]: `DROP TABLE`.
 //! - [`storage`]: the lake as the Iceberg library sees it.
@@ -30,6 +31,7 @@ mod statement;
 mod statistics;
 mod storage;
 mod table;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod types;

@@ -63,3 +63,43 @@ pub(super) fn shown(spec: &PartitionSpec, schema: &Schema) -> Vec<String> {
     };
     spec.fields().iter().map(term).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use ::iceberg::spec::{NestedField, PrimitiveType, Type};
+
+    use super::*;
+
+    fn there_and_back(terms: &[&str]) -> Result<Vec<String>> {
+        let columns = [("day", PrimitiveType::Date), ("id", PrimitiveType::Long), ("url", PrimitiveType::String)];
+        let field = |(id, (name, type_)): (i32, (&str, PrimitiveType))| {
+            Arc::new(NestedField::optional(id, name, Type::Primitive(type_)))
+        };
+        let schema = Schema::builder().with_fields((1..).zip(columns).map(field)).build().unwrap();
+        let terms: Vec<String> = terms.iter().map(|term| (*term).to_owned()).collect();
+        let spec = parse(&terms, &schema)?.bind(schema.clone())?;
+        Ok(shown(&spec, &schema))
+    }
+
+    #[test]
+    fn transforms_are_read_in_either_order_and_shown_as_athena_writes_them() {
+        let terms = ["month(day)", "BUCKET(id, 16)", "truncate(4, \"URL\")", "url", "id"];
+        let shown = there_and_back(&terms).unwrap();
+        assert_eq!(shown, ["month(day)", "bucket(16, id)", "truncate(4, url)", "url", "id"]);
+    }
+
+    #[test]
+    fn what_is_no_transform_of_a_column_is_refused_by_name() {
+        for term in ["week(day)", "month(nothing)", "hour(day)", "bucket(id)", "bucket(0, id)", "month(day", "year(id)"]
+        {
+            let refused = there_and_back(&[term]).unwrap_err().to_string();
+            assert!(
+                refused.starts_with(&format!("INVALID_TABLE_PROPERTY: Unable to parse partitioning value: {term}: ")),
+                "{refused}"
+            );
+        }
+        assert!(there_and_back(&["day", "day"]).is_err());
+    }
+}

@@ -31,13 +31,11 @@ use futures::{StreamExt, TryStreamExt};
 
 use super::storage::file_io;
 use super::table::Loaded;
+use super::tasks::{bytes, rows, spread};
 use super::{partitioning, predicate, properties, statistics};
 use crate::catalog::{Catalog, Parameters};
 use crate::lake::Lake;
 use crate::{Error, Result, ScanMeter};
-
-/// A file this large is read by several streams, row group by row group.
-const SPLIT_BYTES: u64 = 32 << 20;
 
 /// A Parquet footer's length and magic: the reader fetches them, and then exactly the metadata, so that no byte is
 /// read, or counted, twice.
@@ -138,7 +136,7 @@ impl IcebergTable {
             }
             _ => {
                 let known = if tasks.is_empty() { Precision::Exact } else { Precision::Inexact };
-                statistics::of_rows(known(task_rows(&tasks)), task_bytes(&tasks), &schema)
+                statistics::of_rows(known(rows(&tasks)), bytes(&tasks), &schema)
             }
         };
         let groups = spread(tasks, streams.max(1));
@@ -261,7 +259,7 @@ impl ExecutionPlan for IcebergScan {
             None => self.statistics.clone(),
             Some(partition) => {
                 let tasks = &self.groups[partition];
-                statistics::of_rows(Precision::Inexact(task_rows(tasks)), task_bytes(tasks), &self.schema)
+                statistics::of_rows(Precision::Inexact(rows(tasks)), bytes(tasks), &self.schema)
             }
         })
     }
@@ -273,45 +271,6 @@ fn fit(batch: &RecordBatch, schema: &SchemaRef) -> PlanResult<RecordBatch> {
     let columns = columns.map(|(column, field)| cast(column, field.data_type())).collect::<Result<Vec<_>, _>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
-}
-
-/// Files over streams, the largest first, each to the stream that has least; large files are cut.
-fn spread(tasks: Vec<FileScanTask>, streams: usize) -> Vec<Vec<FileScanTask>> {
-    let mut pieces: Vec<FileScanTask> = tasks.into_iter().flat_map(|task| cut(task, streams)).collect();
-    pieces.sort_by_key(|task| std::cmp::Reverse(task.length));
-    let mut groups: Vec<(u64, Vec<FileScanTask>)> = vec![(0, Vec::new()); streams.min(pieces.len()).max(1)];
-    for piece in pieces {
-        if let Some(least) = groups.iter_mut().min_by_key(|(bytes, _)| *bytes) {
-            least.0 += piece.length;
-            least.1.push(piece);
-        }
-    }
-    groups.into_iter().map(|(_, tasks)| tasks).collect()
-}
-
-fn cut(task: FileScanTask, streams: usize) -> Vec<FileScanTask> {
-    let pieces = (task.length / SPLIT_BYTES).clamp(1, streams as u64);
-    if pieces == 1 {
-        return vec![task];
-    }
-    let bounds = |piece: u64| task.start + task.length * piece / pieces;
-    let rows = task.record_count.map(|rows| rows / pieces);
-    (0..pieces)
-        .map(|piece| FileScanTask {
-            start: bounds(piece),
-            length: bounds(piece + 1) - bounds(piece),
-            record_count: rows,
-            ..task.clone()
-        })
-        .collect()
-}
-
-fn task_rows(tasks: &[FileScanTask]) -> usize {
-    tasks.iter().map(|task| statistics::number(task.record_count.unwrap_or(0))).sum()
-}
-
-fn task_bytes(tasks: &[FileScanTask]) -> usize {
-    tasks.iter().map(|task| statistics::number(task.length)).sum()
 }
 
 fn plan_properties(schema: &SchemaRef, streams: usize) -> Arc<PlanProperties> {
