@@ -1,16 +1,28 @@
 //! [`Engine`]: prepares and executes one statement against the catalog and the lake.
 //!
-//! The service in front of it (asynchronous states, tokens, result files) is not here.
+//! The service in front of it (asynchronous states, tokens, result files) is not here. In the order in which a
+//! statement meets them: [`planning`] makes a plan of a query, [`names`] finds the tables in it, [`execution`] runs it.
+
+mod data_dir;
+mod execution;
+mod names;
+mod planning;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use futures::stream::BoxStream;
 
+use crate::Result;
 use crate::catalog::Catalog;
 use crate::lake::Lake;
-use crate::{Error, Result};
+use crate::statement::{self, Statement};
+use data_dir::{DataDirLock, clear};
+use execution::Execution;
 
 /// Where the engine lives and what it may use.
 #[derive(Debug, Clone)]
@@ -28,6 +40,10 @@ pub struct EngineConfig {
 pub struct Engine {
     lake: Lake,
     catalog: Catalog,
+    runtime: Arc<RuntimeEnv>,
+    threads: usize,
+    /// Held as long as the engine lives.
+    _lock: Arc<DataDirLock>,
 }
 
 /// Athena's statement types, `QueryExecution.StatementType`.
@@ -44,9 +60,8 @@ pub enum StatementType {
 /// A statement whose syntax has been checked.
 #[derive(Debug)]
 pub struct Prepared {
-    sql: String,
+    statement: Statement,
     database: String,
-    statement_type: StatementType,
 }
 
 /// One result row; `None` is SQL NULL. Values are formatted as Athena writes them.
@@ -115,11 +130,24 @@ impl std::fmt::Debug for QueryOutput {
 }
 
 impl Engine {
-    /// Opens the catalog and the lake below `config.data_dir`, making them when absent.
+    /// Opens the catalog and the lake below `config.data_dir`, making them when absent. The directory is this
+    /// engine's alone until the last clone is dropped; what a killed process had begun to write there is removed.
+    ///
+    /// # Errors
+    /// [`Error::DataDirInUse`], [`Error::DataDir`], and those of the catalog and the lake.
     pub fn open(config: &EngineConfig) -> Result<Self> {
+        let lock = DataDirLock::take(&config.data_dir)?;
         let lake = Lake::open(&config.data_dir.join("s3"))?;
+        lake.clear_staging()?;
         let catalog = Catalog::open(&config.data_dir.join("catalog.sqlite"))?;
-        Ok(Self { lake, catalog })
+        let spill = config.data_dir.join("tmp");
+        clear(&spill)?;
+        let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Directories(vec![spill]));
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(FairSpillPool::new(config.memory_limit)))
+            .with_disk_manager_builder(disk)
+            .build_arc()?;
+        Ok(Self { lake, catalog, runtime, threads: config.threads.max(1), _lock: Arc::new(lock) })
     }
 
     /// The catalog.
@@ -132,27 +160,37 @@ impl Engine {
         &self.lake
     }
 
-    /// Checks a statement's syntax and tells its type, without touching data.
+    /// Checks a statement's syntax and tells its type, without touching data. Names that the statement does not
+    /// qualify are in `database`.
     ///
     /// # Errors
-    /// [`Error::Syntax`], or [`Error::Unsupported`] for a statement this engine does not know.
+    /// [`Error::Syntax`]: Athena refuses the statement at start. Any other: its execution fails.
     pub fn prepare(&self, sql: &str, database: &str) -> Result<Prepared> {
-        let _ = (sql, database);
-        Err(Error::unsupported("any statement yet"))
+        let database = database.to_lowercase();
+        Ok(Prepared { statement: statement::parse(sql, &database)?, database })
     }
 
     /// Executes a prepared statement. Dropping the future or the rows stops it; a write that was not committed
     /// leaves the table as it was.
+    ///
+    /// # Errors
+    /// What the execution fails with: [`Error::athena_error`] has its category and number.
     pub async fn execute(&self, prepared: Prepared) -> Result<QueryOutput> {
-        Err(Error::unsupported(prepared.sql))
+        Execution::new(self, prepared.database).run(prepared.statement.action).await
     }
 }
 
 impl Prepared {
     /// Athena's type of the statement.
     pub fn statement_type(&self) -> StatementType {
-        self.statement_type
+        self.statement.type_
     }
+
+    /// Athena's `SubstatementType`: `SELECT`, `INSERT`, `CREATE_TABLE_AS_SELECT`, …
+    pub fn substatement_type(&self) -> &'static str {
+        self.statement.name
+    }
+
     /// The database that unqualified names resolve in.
     pub fn database(&self) -> &str {
         &self.database

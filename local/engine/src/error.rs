@@ -1,5 +1,10 @@
 //! What can go wrong in a statement, under the names and numbers that Athena uses.
 
+use std::path::PathBuf;
+
+use crate::catalog::CatalogError;
+use crate::lake::LakeError;
+
 /// Athena's error category, the number in `AthenaError.ErrorCategory`.
 /// Source: <https://docs.aws.amazon.com/athena/latest/APIReference/API_AthenaError.html>
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +26,32 @@ impl ErrorCategory {
             Self::Other => 3,
         }
     }
+}
+
+/// `AthenaError.ErrorType` of a DDL task that failed.
+/// Source of this and the next: <https://docs.aws.amazon.com/athena/latest/ug/error-reference.html>
+pub(crate) const DDL_FAILED: i32 = 1003;
+/// The statement is not one, or makes no sense.
+pub(crate) const SEMANTIC: i32 = 1006;
+/// The statement was stopped.
+const CANCELLED: i32 = 1014;
+/// A table or a database is not there.
+pub(crate) const NOT_FOUND: i32 = 1110;
+/// An Iceberg table could not be read or changed.
+const ICEBERG: i32 = 233;
+/// The engine itself failed.
+const INTERNAL: i32 = 100;
+
+/// `QueryExecutionStatus.AthenaError`, without the message.
+/// Source: <https://docs.aws.amazon.com/athena/latest/APIReference/API_AthenaError.html>
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AthenaErrorInfo {
+    /// `ErrorCategory`: 1 system, 2 user, 3 other.
+    pub category: i32,
+    /// `ErrorType`.
+    pub error_type: i32,
+    /// Whether the same statement may succeed if it is started again.
+    pub retryable: bool,
 }
 
 /// A statement that could not be prepared or executed.
@@ -61,10 +92,27 @@ pub enum Error {
     Cancelled,
     /// The catalog refused or failed.
     #[error(transparent)]
-    Catalog(#[from] crate::catalog::CatalogError),
+    Catalog(#[from] CatalogError),
     /// A file of the lake could not be read or written.
     #[error(transparent)]
-    Lake(#[from] crate::lake::LakeError),
+    Lake(#[from] LakeError),
+    /// The data directory is another process's.
+    #[error("the data directory {path} is in use by another process")]
+    DataDirInUse {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The data directory cannot be made or cleared.
+    #[error("data directory {path}: {source}")]
+    DataDir {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A blocking part of the statement died.
+    #[error("GENERIC_INTERNAL_ERROR: {0}")]
+    Worker(#[from] tokio::task::JoinError),
     /// The query engine failed in a way that has no name of its own.
     #[error("GENERIC_INTERNAL_ERROR: {0}")]
     DataFusion(#[from] datafusion::error::DataFusionError),
@@ -80,6 +128,44 @@ impl Error {
     /// A user's error with a Trino name; `error_type` is Athena's number.
     pub fn user(name: &'static str, error_type: i32, message: impl Into<String>) -> Self {
         Self::Query { name, message: message.into(), category: ErrorCategory::User, error_type }
+    }
+
+    /// The category, number and retry advice that Athena would report.
+    pub fn athena_error(&self) -> AthenaErrorInfo {
+        let of = |category: ErrorCategory, error_type| AthenaErrorInfo {
+            category: category.code(),
+            error_type,
+            retryable: false,
+        };
+        match self {
+            // Another commit came first: the statement is as good as before, and may win the next time.
+            Self::Query { name: "ICEBERG_COMMIT_ERROR", .. } => {
+                AthenaErrorInfo { retryable: true, ..of(ErrorCategory::User, ICEBERG) }
+            }
+            Self::Catalog(CatalogError::ConcurrentModification { .. }) => {
+                AthenaErrorInfo { retryable: true, ..of(ErrorCategory::User, DDL_FAILED) }
+            }
+            Self::Query { category, error_type, .. } => of(*category, *error_type),
+            Self::Syntax { .. } | Self::Unsupported { .. } => of(ErrorCategory::User, SEMANTIC),
+            Self::Cancelled => of(ErrorCategory::User, CANCELLED),
+            Self::Catalog(CatalogError::NotFound { .. })
+            | Self::Lake(LakeError::NoSuchBucket { .. } | LakeError::NoSuchKey { .. }) => {
+                of(ErrorCategory::User, NOT_FOUND)
+            }
+            Self::Catalog(CatalogError::AlreadyExists { .. } | CatalogError::InvalidInput { .. })
+            | Self::Lake(LakeError::NotAUri { .. } | LakeError::UnsupportedKey { .. }) => {
+                of(ErrorCategory::User, DDL_FAILED)
+            }
+            Self::Iceberg(error) => {
+                AthenaErrorInfo { retryable: error.retryable(), ..of(ErrorCategory::System, ICEBERG) }
+            }
+            Self::Catalog(_)
+            | Self::Lake(_)
+            | Self::DataFusion(_)
+            | Self::DataDirInUse { .. }
+            | Self::DataDir { .. }
+            | Self::Worker(_) => of(ErrorCategory::System, INTERNAL),
+        }
     }
 
     /// Athena can, we cannot.

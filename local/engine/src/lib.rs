@@ -23,4 +23,4 @@ pub mod statement;
 pub mod trino;
 
 pub use engine::{Column, Engine, EngineConfig, Prepared, QueryOutput, Row, ScanMeter, StatementType};
-pub use error::{Error, ErrorCategory, Result};
+pub use error::{AthenaErrorInfo, Error, ErrorCategory, Result};

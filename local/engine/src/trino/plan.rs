@@ -66,12 +66,19 @@ fn tables(query: &Query) -> Vec<Place> {
 
 /// Puts the place of the table before an error that names a missing one.
 fn located(error: Error, places: &[Place]) -> Error {
-    let Error::Query { name: name @ ("TABLE_NOT_FOUND" | "SCHEMA_NOT_FOUND"), message, category, error_type } = error
+    let Error::Query {
+        name: name @ ("TABLE_NOT_FOUND" | "SCHEMA_NOT_FOUND" | "CATALOG_NOT_FOUND"),
+        message,
+        category,
+        error_type,
+    } = error
     else {
         return error;
     };
     let missing = message.split('\'').nth(1).unwrap_or_default().to_owned();
-    let found = places.iter().find(|p| missing == p.name || missing.ends_with(&format!(".{}", p.name)));
+    let found = places.iter().find(|p| {
+        missing == p.name || missing.ends_with(&format!(".{}", p.name)) || p.name.starts_with(&format!("{missing}."))
+    });
     let message = match found {
         Some(place) => format!("line {}:{}: {message}", place.line, place.column),
         None => message,
@@ -109,14 +116,14 @@ pub fn for_insert(query: Planned, table: &SchemaRef) -> Result<Planned> {
 /// Gives the plan's own columns the names that a user sees, as a new table's columns need them.
 ///
 /// # Errors
-/// `DUPLICATE_COLUMN_NAME`, and `COLUMN_NAME_NOT_SPECIFIED` for a column without a name.
+/// `DUPLICATE_COLUMN_NAME`, and `MISSING_COLUMN_NAME` for a column without a name.
 pub fn for_new_table(query: Planned) -> Result<Planned> {
     let mut seen = std::collections::HashSet::new();
     let mut columns = Vec::with_capacity(query.schema.fields().len());
     for (i, (column, field)) in query.plan.schema().iter().zip(query.schema.fields()).enumerate() {
         if field.name().starts_with("_col") && column.1.name() != field.name() {
             let message = format!("Column name not specified at position {}", i + 1);
-            return Err(Error::user("COLUMN_NAME_NOT_SPECIFIED", error::STATEMENT, message));
+            return Err(Error::user("MISSING_COLUMN_NAME", error::STATEMENT, message));
         }
         if !seen.insert(field.name().clone()) {
             let message = format!("Column name '{}' specified more than once", field.name());

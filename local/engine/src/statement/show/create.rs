@@ -1,0 +1,69 @@
+//! `SHOW CREATE TABLE`: the statement that would make the table again.
+
+use crate::catalog::{Column, Parameters, Table};
+use crate::statement::alter_table::is_iceberg;
+use crate::statement::{Answer, semantic, view};
+use crate::{Error, Result};
+
+/// The statement, one clause a line, as Athena writes it.
+pub(super) fn table(table: &Table) -> Result<Answer> {
+    if view::is_view(table) {
+        return Err(semantic(format!("{} is a view: use SHOW CREATE VIEW", table.name)));
+    }
+    if is_iceberg(table) {
+        return Err(Error::unsupported("SHOW CREATE TABLE of Iceberg tables"));
+    }
+    let mut lines = vec![format!("CREATE EXTERNAL TABLE `{}`(", table.name)];
+    lines.extend(column_lines(&table.storage_descriptor.columns));
+    if let Some(comment) = table.parameters.get("comment") {
+        lines.push(format!("COMMENT {}", quoted(comment)));
+    }
+    if !table.partition_keys.is_empty() {
+        lines.push("PARTITIONED BY ( ".to_owned());
+        lines.extend(column_lines(&table.partition_keys));
+    }
+    if let Some(serde) = &table.storage_descriptor.serde_info {
+        lines.push("ROW FORMAT SERDE ".to_owned());
+        lines.push(format!("  {} ", quoted(serde.serialization_library.as_deref().unwrap_or_default())));
+        if !serde.parameters.is_empty() {
+            lines.push("WITH SERDEPROPERTIES ( ".to_owned());
+            lines.extend(property_lines(&serde.parameters, |_| true));
+        }
+    }
+    let descriptor = &table.storage_descriptor;
+    lines.push("STORED AS INPUTFORMAT ".to_owned());
+    lines.push(format!("  {} ", quoted(descriptor.input_format.as_deref().unwrap_or_default())));
+    lines.push("OUTPUTFORMAT ".to_owned());
+    lines.push(format!("  {}", quoted(descriptor.output_format.as_deref().unwrap_or_default())));
+    lines.push("LOCATION".to_owned());
+    lines.push(format!("  {}", quoted(descriptor.location.as_deref().unwrap_or_default())));
+    lines.push("TBLPROPERTIES (".to_owned());
+    lines.extend(property_lines(&table.parameters, |key| !matches!(key, "EXTERNAL" | "comment")));
+    Ok(Answer::new(&["createtab_stmt"], lines))
+}
+
+fn column_lines(columns: &[Column]) -> Vec<String> {
+    let line = |column: &Column| {
+        let comment = column.comment.as_ref().map_or(String::new(), |comment| format!(" COMMENT {}", quoted(comment)));
+        format!("  `{}` {}{comment}", column.name, column.type_)
+    };
+    closed(columns.iter().map(line).collect())
+}
+
+fn property_lines(properties: &Parameters, keep: impl Fn(&str) -> bool) -> Vec<String> {
+    let kept = properties.iter().filter(|(key, _)| keep(key));
+    closed(kept.map(|(key, value)| format!("  {}={}", quoted(key), quoted(value))).collect())
+}
+
+/// Commas between the lines, a parenthesis behind the last.
+fn closed(mut lines: Vec<String>) -> Vec<String> {
+    let last = lines.len().saturating_sub(1);
+    for (index, line) in lines.iter_mut().enumerate() {
+        line.push_str(if index == last { ")" } else { ", " });
+    }
+    lines
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'").replace('\t', "\\t").replace('\n', "\\n"))
+}
