@@ -2,17 +2,17 @@
 
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CaseWhen, DataType as SqlType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentClause, FunctionArgumentList, FunctionArguments, Ident, NullTreatment, ObjectName, OrderByExpr,
-    OrderByOptions, Spanned, Value,
+    Array, BinaryOperator, CaseWhen, DataType as SqlType, ExactNumberInfo, Expr, Function, FunctionArg,
+    FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList, FunctionArguments, Ident, NullTreatment, ObjectName,
+    OrderByExpr, OrderByOptions, Spanned, TimezoneInfo, Value,
 };
 
 use super::expressions::{call, cast_to, string, take};
-use super::functions;
+use super::{functions, text};
 use crate::{Error, Result};
 
 /// Trino's other names of functions that are known here under one.
-const ALIASES: [(&str, &str); 24] = [
+const ALIASES: [(&str, &str); 16] = [
     ("ceiling", "ceil"),
     ("dow", "day_of_week"),
     ("doy", "day_of_year"),
@@ -24,23 +24,21 @@ const ALIASES: [(&str, &str); 24] = [
     ("substring", "substr"),
     ("every", "bool_and"),
     ("stddev", "stddev_samp"),
-    ("stddev_samp", "stddev_samp"),
     ("variance", "var_samp"),
     ("bitwise_and_agg", "bit_and"),
     ("bitwise_or_agg", "bit_or"),
     ("bitwise_xor_agg", "bit_xor"),
     ("any_value", "arbitrary"),
-    ("char_length", "length"),
-    ("character_length", "length"),
-    ("url_extract_hostname", "url_extract_host"),
-    ("current_time", "current_time"),
-    ("localtime", "localtime"),
-    ("curdate", "current_date"),
-    ("kurtosis_pop", "kurtosis"),
 ];
 
 /// Special forms and aggregates that exist only here, as rewrites.
-pub(crate) const REWRITTEN: [&str; 14] = [
+pub(crate) const REWRITTEN: [&str; 20] = [
+    "now",
+    "current_timestamp",
+    "localtimestamp",
+    "current_date",
+    "current_timezone",
+    "map",
     "if",
     "nullif",
     "coalesce",
@@ -57,16 +55,22 @@ pub(crate) const REWRITTEN: [&str; 14] = [
     "unnest",
 ];
 
-/// Rewrites one function call.
+/// Rewrites one function call; `now` is the query's time, in microseconds since the epoch.
 ///
 /// # Errors
 /// `FUNCTION_NOT_FOUND` with the place, or [`Error::Unsupported`] for a function that Trino has.
-pub(crate) fn rewrite(expr: &mut Expr) -> Result<()> {
+pub(crate) fn rewrite(expr: &mut Expr, now: i64) -> Result<()> {
     let Expr::Function(function) = expr else { return Ok(()) };
     let name = known_name(function)?;
     function.name = ObjectName::from(vec![Ident::with_quote('"', name.as_str())]);
     let arity = args(function).len();
     match (name.as_str(), arity) {
+        ("now" | "current_timestamp", 0 | 1) => *expr = timestamp(now, true),
+        ("localtimestamp", 0 | 1) => *expr = timestamp(now, false),
+        ("current_date", 0) => *expr = cast_to(string(&text::timestamp(now, 0)[..10]), SqlType::Date),
+        ("current_timezone", 0) => *expr = string("UTC"),
+        ("map", 0) => *expr = call("$map", vec![empty_array(), empty_array()]),
+        ("map", 2) => function.name = ObjectName::from(vec![Ident::with_quote('"', "$map")]),
         ("if", 2 | 3) => *expr = if_case(function),
         ("nullif", 2) => *expr = nullif_case(function),
         ("coalesce", 2..) => *expr = coalesce_case(function),
@@ -191,6 +195,20 @@ fn case(branches: Vec<(Expr, Expr)>, else_result: Option<Expr>) -> Expr {
         conditions: branches.into_iter().map(|(condition, result)| CaseWhen { condition, result }).collect(),
         else_result: else_result.map(Box::new),
     }
+}
+
+/// The query's time, the same wherever it is asked for.
+fn timestamp(now: i64, zoned: bool) -> Expr {
+    let local = text::timestamp(now, 3);
+    if zoned {
+        let zoned = SqlType::Timestamp(Some(3), TimezoneInfo::WithTimeZone);
+        return cast_to(string(local + " UTC"), zoned);
+    }
+    cast_to(string(local), SqlType::Timestamp(Some(3), TimezoneInfo::None))
+}
+
+fn empty_array() -> Expr {
+    Expr::Array(Array { elem: vec![], named: true })
 }
 
 fn if_case(function: &mut Function) -> Expr {

@@ -83,7 +83,7 @@ impl ScalarUDFImpl for Cast {
 impl Cast {
     fn convert(&self, column: &ArrayRef) -> Result<ArrayRef> {
         let result = self.convert_kind(column)?;
-        Ok(if *result.data_type() == self.to { result } else { cast(&result, &self.to)? })
+        super::function::as_returned(&result, &self.to)
     }
 
     /// The same cast to another type, for a part of a value.

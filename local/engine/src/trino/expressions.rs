@@ -10,8 +10,8 @@ use datafusion::sql::sqlparser::ast::{
 use super::{calls, rewrite, text};
 use crate::{Error, Result};
 
-/// Rewrites one expression.
-pub(crate) fn rewrite(expr: &mut Expr) -> Result<()> {
+/// Rewrites one expression; `now` is the query's time, in microseconds since the epoch.
+pub(crate) fn rewrite(expr: &mut Expr, now: i64) -> Result<()> {
     match expr {
         Expr::Identifier(ident) => rewrite::lower_ident(ident),
         Expr::CompoundIdentifier(parts) => parts.iter_mut().for_each(rewrite::lower_ident),
@@ -21,7 +21,7 @@ pub(crate) fn rewrite(expr: &mut Expr) -> Result<()> {
             }
         }
         Expr::TypedString(literal) => *expr = typed_string(literal)?,
-        Expr::Function(_) => return calls::rewrite(expr),
+        Expr::Function(_) => return calls::rewrite(expr, now),
         Expr::Cast { .. } => return cast(expr),
         Expr::AtTimeZone { timestamp, time_zone } => {
             *expr = call("at_timezone", vec![take(timestamp), take(time_zone)]);

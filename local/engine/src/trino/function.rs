@@ -115,7 +115,7 @@ impl Function {
         let types = args.args.iter().map(ColumnarValue::data_type).collect();
         let columns = args.args.into_iter().map(|arg| plain(&arg.into_array(rows)?)).collect::<Result<_>>()?;
         let result = run(&Call { args: columns, types, rows, returns: returns.clone() })?;
-        let result = if *result.data_type() == returns { result } else { cast(&result, &returns)? };
+        let result = as_returned(&result, &returns)?;
         if constant {
             return ScalarValue::try_from_array(&result, 0).map(ColumnarValue::Scalar);
         }
@@ -128,6 +128,20 @@ impl Function {
         args.return_field = Arc::new(Field::new(inner.name(), inner.return_type(&types)?, true));
         let result = inner.invoke_with_args(args)?;
         if result.data_type() == returns { Ok(result) } else { result.cast_to(&returns, None) }
+    }
+}
+
+/// Gives a result the carrier that was promised. Instants without a zone are in UTC.
+pub(crate) fn as_returned(result: &ArrayRef, returns: &DataType) -> Result<ArrayRef> {
+    if result.data_type() == returns {
+        return Ok(Arc::clone(result));
+    }
+    match (result.data_type(), returns) {
+        (DataType::Timestamp(_, None), DataType::Timestamp(unit, Some(_))) => {
+            let utc = cast(result, &DataType::Timestamp(*unit, Some("+00:00".into())))?;
+            Ok(cast(&utc, returns)?)
+        }
+        _ => Ok(cast(result, returns)?),
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
+use chrono::Utc;
 use datafusion::sql::sqlparser::ast::{
     Distinct, Expr, GroupByExpr, Ident, JoinConstraint, JoinOperator, LimitClause, ObjectName, ObjectNamePart,
     OrderByKind, Query, Select, SelectFlavor, SelectItem, SetExpr, Spanned, TableAlias, TableFactor, TableWithJoins,
@@ -25,7 +26,7 @@ const DUPLICATE: &str = "$duplicate";
 /// # Errors
 /// [`Error::Unsupported`], `FUNCTION_NOT_FOUND` and the errors of malformed literals.
 pub(crate) fn query(query: &mut Query) -> Result<()> {
-    let mut rewriter = Rewriter::default();
+    let mut rewriter = Rewriter { now: Utc::now().timestamp_micros(), ..Rewriter::default() };
     match query.visit(&mut rewriter) {
         ControlFlow::Break(error) => Err(*error),
         ControlFlow::Continue(()) => Ok(()),
@@ -45,6 +46,8 @@ pub(crate) fn output_name(name: &str, position: usize) -> String {
 
 #[derive(Default)]
 struct Rewriter {
+    /// The time that `now()` gives, in microseconds since the epoch.
+    now: i64,
     /// Numbers that are positions or counts, not values: `GROUP BY 1`, `LIMIT 5`.
     positions: HashSet<Location>,
     /// Makes the names of this query's unnamed columns unique.
@@ -98,7 +101,7 @@ impl VisitorMut for Rewriter {
         {
             return ControlFlow::Continue(());
         }
-        flow(expressions::rewrite(expr))
+        flow(expressions::rewrite(expr, self.now))
     }
 }
 

@@ -17,6 +17,10 @@ pub(crate) enum Pattern {
     Fixed(DataType),
     /// Any precision and scale; a result has those of the first decimal argument.
     Decimal,
+    /// A result only: the first decimal argument's type after rounding to a whole number.
+    WholeDecimal,
+    /// A result only: the first decimal argument's type with one digit more.
+    WiderDecimal,
     /// Any precision; a result has that of the first such argument.
     Timestamp,
     /// The same with a zone; `Some(i)`: the zone is argument `i`'s literal.
@@ -143,6 +147,8 @@ impl Pattern {
         Some(match text {
             "any" => Self::Any,
             "decimal" => Self::Decimal,
+            "decimal(whole)" => Self::WholeDecimal,
+            "decimal(wider)" => Self::WiderDecimal,
             "timestamp" => Self::Timestamp,
             "timestamptz" => Self::TimestampTz(None),
             "boolean" => Self::Fixed(DataType::Boolean),
@@ -195,6 +201,7 @@ impl Pattern {
                     bindings.timestamp_tz.get_or_insert(arg.clone());
                 }
             }
+            Self::WholeDecimal | Self::WiderDecimal => return None,
             Self::Any => {}
             Self::Variable(letter) => {
                 let bound = match bindings.variables.get(letter) {
@@ -239,6 +246,15 @@ impl Pattern {
             Self::Fixed(data_type) => data_type.clone(),
             Self::Any => return None,
             Self::Decimal => bindings.decimal.clone()?,
+            Self::WholeDecimal => {
+                let (precision, scale) = coercion::decimal_of(bindings.decimal.as_ref()?)?;
+                let precision = precision - scale.unsigned_abs() + u8::from(scale > 0);
+                DataType::Decimal128(precision.max(1), 0)
+            }
+            Self::WiderDecimal => {
+                let (precision, scale) = coercion::decimal_of(bindings.decimal.as_ref()?)?;
+                DataType::Decimal128((precision + 1).min(38), scale)
+            }
             Self::Timestamp => bindings.timestamp.clone().unwrap_or_else(|| coercion::default_timestamp(false)),
             Self::TimestampTz(_) => bindings.timestamp_tz.clone().unwrap_or_else(|| coercion::default_timestamp(true)),
             Self::Variable(letter) => bindings.variables.get(letter)?.clone(),

@@ -148,3 +148,48 @@ async fn aggregation() {
     let sql = format!("SELECT k, n {t} GROUP BY k");
     assert!(run(&sql).await.unwrap_err().to_string().starts_with("EXPRESSION_NOT_AGGREGATE"));
 }
+
+#[tokio::test]
+async fn dates() {
+    check(&[
+        ("SELECT date_trunc('month', DATE '2026-02-14'), date_trunc('hour', TIMESTAMP '2026-02-14 10:20:30')", "2026-02-01|2026-02-14 10:00:00.000"),
+        ("SELECT DATE '2026-01-31' + INTERVAL '1' MONTH, DATE '2026-01-31' - INTERVAL '1' DAY", "2026-02-28|2026-01-30"),
+        ("SELECT date_add('day', -1, DATE '2026-01-01'), date_diff('day', DATE '2026-01-01', DATE '2026-03-01')", "2025-12-31|59"),
+        ("SELECT date_parse('2026-01-02 03:04', '%Y-%m-%d %H:%i'), date_format(TIMESTAMP '2026-01-02 03:04:05', '%d.%m.%y')", "2026-01-02 03:04:00.000|02.01.26"),
+        ("SELECT year(DATE '2026-01-02'), EXTRACT(DOW FROM DATE '2026-01-04'), week(DATE '2026-01-04'), doy(DATE '2026-02-01')", "2026|7|1|32"),
+        ("SELECT from_unixtime(0), to_unixtime(TIMESTAMP '1970-01-01 00:01:00')", "1970-01-01 00:00:00.000 UTC|60.0"),
+        ("SELECT TIMESTAMP '2026-07-01 12:00:00 UTC' AT TIME ZONE 'America/New_York'", "2026-07-01 08:00:00.000 America/New_York"),
+        ("SELECT hour(TIMESTAMP '2026-07-01 12:00:00 UTC' AT TIME ZONE 'America/New_York')", "8"),
+        ("SELECT from_iso8601_timestamp('2026-01-02T03:04:05+01:00'), from_iso8601_date('2026-01-02')", "2026-01-02 02:04:05.000 UTC|2026-01-02"),
+        ("SELECT current_date = date(now()), current_date = CAST(current_timestamp AS date)", "true|true"),
+        ("SELECT DATE '2026-01-01' < '2026-01-02'", "! TYPE_MISMATCH: Cannot apply operator: date < varchar"),
+        ("SELECT DATE '2026-01-01' < TIMESTAMP '2026-01-01 00:00:01'", "true"),
+        ("SELECT DATE '2026-01-02' - DATE '2026-01-01'", "! TYPE_MISMATCH: Cannot apply operator: date - date"),
+        ("SELECT date('2026-01-02'), to_iso8601(TIMESTAMP '2026-01-02 03:04:05')", "2026-01-02|2026-01-02T03:04:05.000"),
+        ("SELECT count(*) FROM UNNEST(sequence(DATE '2026-01-01', DATE '2026-01-31')) AS t (d)", "31"),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn functions_of_every_kind() {
+    check(&[
+        ("SELECT concat('a', 'b'), concat('a', NULL), lower('ÄB'), substr('hello', -3), split_part('a,b', ',', 3)", "ab|NULL|äb|llo|NULL"),
+        ("SELECT split('a,b', ','), regexp_extract('a1b22', '\\d+', 0), regexp_replace('abc', '(b)', '[$1]')", "[a, b]|1|a[b]c"),
+        ("SELECT trim(BOTH 'x' FROM 'xax'), trim('  a '), position('b' IN 'abc'), lpad('7', 3, '0'), reverse('abc')", "a|a|2|007|cba"),
+        ("SELECT to_hex(md5(to_utf8('a'))), from_utf8(from_hex('C3A4')), to_base64(to_utf8('a'))", "0CC175B9C0F1B6A831C399E269772661|ä|YQ=="),
+        ("SELECT url_extract_host('https://a.example/p?q=1'), url_extract_parameter('/p?q=1', 'q'), url_decode('a%20b')", "a.example|1|a b"),
+        ("SELECT round(2.5), round(-2.5e0), round(1.255e0, 1), ceil(1.2), floor(-1.2), truncate(1.99e0), mod(7, 3), abs(-3), typeof(round(9.95, 1))", "3|-3.0|1.3|2|-2|1.0|1|3|decimal(4,2)"),
+        ("SELECT greatest(1, 2, 3), greatest(1, NULL), least('b', 'a'), width_bucket(5e0, 0, 10, 2), bitwise_and(6, 3)", "3|NULL|a|2|2"),
+        ("SELECT json_extract_scalar('{\"a\":{\"b\":[1,\"x\"]}}', '$.a.b[1]'), json_array_length('[1,2]'), typeof(json_parse('1'))", "x|2|json"),
+        ("SELECT array_sort(ARRAY[3,1,2]), array_join(ARRAY['a',NULL,'b'], '-'), array_distinct(ARRAY[1,1,2]), contains(ARRAY[1,2], 2)", "[1, 2, 3]|a-b|[1, 2]|true"),
+        ("SELECT map(ARRAY['a','b'], ARRAY[1,2]), map(ARRAY['a'], ARRAY[1])['a'], element_at(map(ARRAY['a'], ARRAY[1]), 'z'), map_keys(map(ARRAY['a'], ARRAY[1]))", "{a=1, b=2}|1|NULL|[a]"),
+        ("SELECT sequence(1, 3), slice(ARRAY[1,2,3], 2, 5), flatten(ARRAY[ARRAY[1], ARRAY[2]]), ARRAY[1] || 2, array_max(ARRAY[1,3])", "[1, 2, 3]|[2, 3]|[1, 2]|[1, 2]|3"),
+        ("SELECT format('%s has %,d of %.2f%%', 'a', 1234, 5e-1), typeof(1.5), typeof(ARRAY[1]), typeof(DATE '2026-01-01')", "a has 1,234 of 0.50%|decimal(2,1)|array(integer)|date"),
+        ("SELECT power(2, 10), sqrt(16), ln(e()), log(2, 8), log10(100), pi() > 3, is_nan(nan()), cbrt(27)", "1024.0|4.0|1.0|3.0|2.0|true|true|3.0"),
+        ("SELECT rand() < 1, random(5) < 5, length(CAST(uuid() AS varchar))", "true|true|36"),
+        ("SELECT 'a\\b' LIKE 'a\\b', 'a%' LIKE 'a\\%'", "true|false"),
+        ("SELECT 1.5 / 2, 2.0 * 1.25, 10.00 / 3, 1.5 + 1, 5 % 1.5", "0.8|2.500|3.33|2.5|0.5"),
+    ])
+    .await;
+}

@@ -110,7 +110,7 @@ fn rounding() -> Vec<Arc<ScalarUDF>> {
             &[
                 "ceil(integer) -> integer",
                 "ceil(bigint) -> bigint",
-                "ceil(decimal) -> decimal",
+                "ceil(decimal) -> decimal(whole)",
                 "ceil(double) -> double",
             ],
             |c| whole(c, f64::ceil, |v, unit| -((-v).div_euclid(unit)) * unit),
@@ -119,7 +119,7 @@ fn rounding() -> Vec<Arc<ScalarUDF>> {
             &[
                 "floor(integer) -> integer",
                 "floor(bigint) -> bigint",
-                "floor(decimal) -> decimal",
+                "floor(decimal) -> decimal(whole)",
                 "floor(double) -> double",
             ],
             |c| whole(c, f64::floor, |v, unit| v.div_euclid(unit) * unit),
@@ -128,18 +128,18 @@ fn rounding() -> Vec<Arc<ScalarUDF>> {
             &[
                 "round(integer) -> integer",
                 "round(bigint) -> bigint",
-                "round(decimal) -> decimal",
+                "round(decimal) -> decimal(whole)",
                 "round(double) -> double",
                 "round(integer, bigint) -> integer",
                 "round(bigint, bigint) -> bigint",
-                "round(decimal, bigint) -> decimal",
+                "round(decimal, bigint) -> decimal(wider)",
                 "round(double, bigint) -> double",
             ],
             |c| to_digits(c, f64::round, |v, unit| (v + v.signum() * unit / 2) / unit * unit),
         ),
         own(
             &[
-                "truncate(decimal) -> decimal",
+                "truncate(decimal) -> decimal(whole)",
                 "truncate(double) -> double",
                 "truncate(decimal, bigint) -> decimal",
                 "truncate(double, bigint) -> double",

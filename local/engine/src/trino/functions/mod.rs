@@ -3,8 +3,13 @@
 
 mod arrays;
 mod binary;
+mod datetime;
+mod fields;
+mod format;
+mod json;
 mod maps;
 mod math;
+mod patterns;
 mod regex;
 mod row;
 mod strings;
@@ -26,6 +31,10 @@ pub(crate) fn scalars() -> Vec<Arc<ScalarUDF>> {
     all.extend(regex::functions());
     all.extend(binary::functions());
     all.extend(url::functions());
+    all.extend(datetime::functions());
+    all.extend(fields::functions());
+    all.extend(format::functions());
+    all.extend(json::functions());
     all.extend(math::functions());
     all.extend(arrays::functions());
     all.extend(maps::functions());
