@@ -121,7 +121,8 @@ impl Log {
         state.tail.push_str(text);
         state.tail.push('\n');
         if state.tail.len() > 2 * TAIL_BYTES {
-            state.tail = last_bytes(&state.tail).to_owned();
+            let keep_from = state.tail.len() - last_bytes(&state.tail).len();
+            state.tail.drain(..keep_from);
         }
     }
 

@@ -3,7 +3,7 @@
 //! - [`machines`], [`executions`], [`history`]: the operations, by what they are about.
 //! - [`running`]: an execution under way: its clock, its event log, how it is stopped.
 //! - [`tasks`]: what a Task state calls; functions are reached through [`LambdaInvoker`] only.
-//! - [`store`]: one SQLite file; every event is in it before the next one happens.
+//! - [`store`]: one `SQLite` file; every event is in it before the next one happens.
 //! - [`names`], [`paging`]: ARNs and names, pages of a list.
 
 use std::collections::HashMap;
@@ -35,7 +35,7 @@ use store::{Machine, Store};
 /// What the service needs to know.
 #[derive(Debug, Clone)]
 pub struct StatesConfig {
-    /// The SQLite file; made if it is absent.
+    /// The `SQLite` file; made if it is absent.
     pub path: PathBuf,
     /// The region in ARNs and events.
     pub region: String,
@@ -95,7 +95,7 @@ impl States {
             "DescribeStateMachineForExecution" => machines::describe_for_execution(self, &parse(body)?),
             "ListStateMachines" => machines::list(self, &parse(body)?),
             "DeleteStateMachine" => machines::delete(self, &parse(body)?).await,
-            "ValidateStateMachineDefinition" => machines::validate(&parse(body)?),
+            "ValidateStateMachineDefinition" => Ok(machines::validate(&parse(body)?)),
             "StartExecution" => executions::start(self, parse(body)?),
             "DescribeExecution" => executions::describe(self, &parse(body)?),
             "ListExecutions" => executions::list(self, &parse(body)?),
