@@ -23,7 +23,8 @@ pub struct WireError {
     code: Cow<'static, str>,
     status: StatusCode,
     message: String,
-    fields: Map<String, Value>,
+    /// Boxed, since every `Result` of every operation carries the size of its error.
+    fields: Box<Map<String, Value>>,
     source: Option<Source>,
 }
 
@@ -34,7 +35,7 @@ impl WireError {
             code: code.into(),
             status: StatusCode::BAD_REQUEST,
             message: message.into(),
-            fields: Map::new(),
+            fields: Box::default(),
             source: None,
         }
     }
@@ -83,7 +84,7 @@ impl WireError {
     }
 
     fn body(&self) -> Value {
-        let mut body = self.fields.clone();
+        let mut body = (*self.fields).clone();
         body.insert("__type".to_owned(), self.code.as_ref().into());
         // Services disagree about the capital letter, and so do their clients.
         body.insert("message".to_owned(), self.message.as_str().into());
