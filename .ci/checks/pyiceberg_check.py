@@ -102,7 +102,7 @@ def is_read_by_athena(bucket):
     schema = pa.schema([("day", pa.date32()), ("url", pa.string()), ("views", pa.int64())])
     table = catalog.create_table(f"appdb.{name}", schema, location=f"s3://{bucket}/pyiceberg/{name}")
     with table.update_spec() as update:
-        update.add_field("day", "month", "day_month")
+        update.add_field("day", "identity", "day")
     day = datetime.date.fromisoformat
     rows = [(day("2026-01-31"), "/é", 3), (day("2026-02-01"), "/b", 4), (None, None, 5)]
     table.append(pa.Table.from_pylist([dict(zip(schema.names, row)) for row in rows], schema=schema))
