@@ -300,6 +300,12 @@ async fn tables_are_shown_and_described() {
 async fn an_iceberg_table_is_renamed_and_described() {
     let athena = Athena::with_raw_zone().await;
     athena.create_output().await;
+    let properties = athena.rows("SHOW TBLPROPERTIES pageviews_daily ('write_compression')").await;
+    assert_eq!(properties, ["write_compression\tsnappy"]);
+    let create = athena.rows("SHOW CREATE TABLE pageviews_daily").await.join("\n");
+    assert!(create.contains("PARTITIONED BY (month(view_date))"), "{create}");
+    athena.run("DROP TABLE pageviews_daily").await;
+    athena.run(&create).await;
     athena.run("ALTER TABLE pageviews_daily RENAME TO pageviews_daily_previous").await;
     assert_eq!(athena.rows("SELECT count(*) FROM pageviews_daily_previous").await, ["0"]);
     assert!(athena.rows("DESCRIBE pageviews_daily_previous").await[0].starts_with("view_date"));

@@ -215,3 +215,5 @@ fn unsupported(sql: &str, words: &[&str]) -> Error {
     }
 }
 
+#[cfg(test)]
+mod tests;

@@ -41,8 +41,13 @@ pub(super) fn explain(sql: &str) -> Result<Statement> {
             return Err(Error::unsupported(format!("EXPLAIN {other} statements")));
         }
     }
-    let action = Action::Explain(Select { query: query(&tokens.rest())? });
+    let action = Action::Explain(Select { query: rest(&tokens)? });
     Ok(Statement { type_: StatementType::Utility, name: "EXPLAIN", action })
+}
+
+/// The query that the rest of the statement is.
+pub(super) fn rest(tokens: &Tokens<'_>) -> Result<Box<ast::Query>> {
+    if tokens.peek().is_none() { Err(tokens.unexpected("<query>")) } else { query(&tokens.rest()) }
 }
 
 /// Parses a query and nothing else.
@@ -76,7 +81,7 @@ pub(super) fn insert(sql: &str, database: &str) -> Result<Statement> {
     tokens.expect("INSERT INTO")?;
     let table = TableName::parse(&mut tokens, database)?;
     let columns = insert_columns(&mut tokens)?;
-    let query = query(&tokens.rest())?;
+    let query = rest(&tokens)?;
     Ok(Statement::dml("INSERT", Action::Insert(Insert { table, columns, query })))
 }
 
@@ -140,6 +145,9 @@ pub(super) fn create_table_as(sql: &str, database: &str) -> Result<Statement> {
         (false, true) => tokens.len() - 2,
         (false, false) => tokens.len(),
     };
+    if tokens.mark() >= end {
+        return Err(tokens.unexpected("<query>"));
+    }
     let query = query(&tokens.between(tokens.mark(), end))?;
     require_iceberg(&mut given)?;
     let location = take(&mut given, "location")

@@ -3,6 +3,8 @@
 
 mod create;
 
+use std::sync::Arc;
+
 use datafusion::sql::sqlparser::tokenizer::Token;
 use regex::{Regex, RegexBuilder};
 
@@ -11,6 +13,7 @@ use super::name::TableName;
 use super::tokens::Tokens;
 use super::{Answer, CatalogStatement, Session, Statement, ddl_failed, semantic, view};
 use crate::catalog::{CatalogError, Table};
+use crate::iceberg::{IcebergTable, is_iceberg};
 use crate::{Error, Result};
 
 /// `SHOW` what?
@@ -111,9 +114,9 @@ impl CatalogStatement for Show {
             Self::Tables { database, pattern, views_only } => tables(session, database, pattern.as_ref(), *views_only),
             Self::Partitions(name) => partitions(session, name),
             Self::Columns(name) => columns(session, name),
-            Self::CreateTable(name) => create::table(&session.table(name)?),
+            Self::CreateTable(name) => create::table(session, &session.table(name)?),
             Self::CreateView(name) => create_view(session, name),
-            Self::Properties { name, key } => properties(&session.table(name)?, key.as_deref()),
+            Self::Properties { name, key } => properties(session, &session.table(name)?, key.as_deref()),
         }
     }
 }
@@ -157,10 +160,16 @@ fn create_view(session: &Session, name: &TableName) -> Result<Answer> {
     Ok(Answer::new(&["Create View"], text.lines().map(str::to_owned).collect()))
 }
 
-fn properties(table: &Table, key: Option<&str>) -> Result<Answer> {
-    let parameters = table.parameters.iter();
-    let lines = parameters
-        .filter(|(name, _)| key.is_none_or(|key| key == *name))
-        .map(|(name, value)| format!("{name}\t{value}"));
+fn properties(session: &Session, table: &Table, key: Option<&str>) -> Result<Answer> {
+    let parameters = if is_iceberg(table) { iceberg(session, table)?.properties() } else { table.parameters.clone() };
+    let shown = parameters.into_iter().filter(|(name, _)| key.is_none_or(|key| key == *name));
+    let lines = shown.map(|(name, value)| format!("{name}\t{value}"));
     Ok(Answer::new(&["prpt_name", "prpt_value"], lines.collect()))
+}
+
+/// What only an Iceberg table's metadata knows. For a thread that may block.
+fn iceberg(session: &Session, table: &Table) -> Result<IcebergTable> {
+    let (catalog, lake, meter) = (&session.catalog, &session.lake, Arc::default());
+    let loading = IcebergTable::load(catalog, lake, &table.database_name, &table.name, meter);
+    tokio::runtime::Handle::current().block_on(loading)
 }

@@ -51,9 +51,8 @@ pub(super) fn create(sql: &str, database: &str) -> Result<Statement> {
     tokens.expect("VIEW")?;
     let name = TableName::parse(&mut tokens, database)?;
     tokens.expect("AS")?;
-    let rest = tokens.rest();
-    let query = Select { query: super::query::query(&rest)? };
-    let (database, text) = (database.to_lowercase(), rest.trim().to_owned());
+    let query = Select { query: super::query::rest(&tokens)? };
+    let (database, text) = (database.to_lowercase(), tokens.rest().trim().to_owned());
     Ok(Statement::ddl("CREATE_VIEW", Action::CreateView(CreateView { name, replace, database, text, query })))
 }
 

@@ -9,6 +9,7 @@ use super::name::TableName;
 use super::tokens::Tokens;
 use super::{Answer, CatalogStatement, Session, Statement, ddl_failed, semantic};
 use crate::catalog::{CatalogError, Column, Parameters, Table};
+use crate::iceberg::is_iceberg;
 use crate::{Error, Result};
 
 /// `ALTER TABLE name …`
@@ -47,11 +48,6 @@ pub(super) fn parse(tokens: &mut Tokens<'_>, database: &str) -> Result<Statement
         }
     }
     Err(tokens.unexpected("'ADD', 'DROP', 'RENAME', 'SET'"))
-}
-
-/// Whether the entry is an Iceberg table's, whose truth is its metadata file.
-pub(super) fn is_iceberg(table: &Table) -> bool {
-    table.parameters.get("table_type").is_some_and(|kind| kind.eq_ignore_ascii_case("iceberg"))
 }
 
 fn refuse_iceberg(table: &Table, what: &str) -> Result<()> {

@@ -142,7 +142,8 @@ fn partitioning(tokens: &mut Tokens<'_>) -> Result<Vec<PartitionField>> {
     tokens.expect_symbol(&Token::LParen)?;
     let mut fields = Vec::new();
     loop {
-        let name = tokens.name()?;
+        // A reserved word, and the name of a transform.
+        let name = if tokens.accept("TRUNCATE") { "truncate".to_owned() } else { tokens.name()? };
         fields.push(match tokens.peek() {
             Some(Token::LParen) => PartitionField::Transform(transform(tokens, &name)?),
             Some(Token::Comma | Token::RParen) => PartitionField::Transform(name),
