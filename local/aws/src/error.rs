@@ -18,34 +18,33 @@ type Source = Box<dyn std::error::Error + Send + Sync>;
 /// the header `x-amzn-errortype`.
 /// Source: <https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html#operation-error-serialization>
 #[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct WireError(Box<Inner>);
+
+/// Boxed: errors are rare, and results travel far.
+#[derive(Debug, thiserror::Error)]
 #[error("{code}: {message}")]
-pub struct WireError {
+struct Inner {
     code: Cow<'static, str>,
     status: StatusCode,
     message: String,
-    /// Boxed, since every `Result` of every operation carries the size of its error.
-    fields: Box<Map<String, Value>>,
+    fields: Map<String, Value>,
     source: Option<Source>,
 }
 
 impl WireError {
     /// The client's fault: status 400.
     pub fn client(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self {
-            code: code.into(),
-            status: StatusCode::BAD_REQUEST,
-            message: message.into(),
-            fields: Box::default(),
-            source: None,
-        }
+        let status = StatusCode::BAD_REQUEST;
+        Self(Box::new(Inner { code: code.into(), status, message: message.into(), fields: Map::new(), source: None }))
     }
 
     /// The service's own fault: status 500. `code` is the service's name for it, such as `InternalServiceException`.
     pub fn internal(code: impl Into<Cow<'static, str>>, source: impl Into<Source>) -> Self {
         let source = source.into();
         let mut error = Self::client(code, source.to_string());
-        error.status = StatusCode::INTERNAL_SERVER_ERROR;
-        error.source = Some(source);
+        error.0.status = StatusCode::INTERNAL_SERVER_ERROR;
+        error.0.source = Some(source);
         error
     }
 
@@ -57,51 +56,51 @@ impl WireError {
     /// Answers with another status.
     #[must_use]
     pub fn with_status(mut self, status: StatusCode) -> Self {
-        self.status = status;
+        self.0.status = status;
         self
     }
 
     /// Adds a member of the error's shape, such as Athena's `AthenaErrorCode`.
     #[must_use]
     pub fn with_field(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.fields.insert(name.to_owned(), value.into());
+        self.0.fields.insert(name.to_owned(), value.into());
         self
     }
 
     /// The error's code, such as `EntityNotFoundException`.
     pub fn code(&self) -> &str {
-        &self.code
+        &self.0.code
     }
 
     /// What a human reads.
     pub fn message(&self) -> &str {
-        &self.message
+        &self.0.message
     }
 
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     fn body(&self) -> Value {
-        let mut body = (*self.fields).clone();
-        body.insert("__type".to_owned(), self.code.as_ref().into());
+        let mut body = self.0.fields.clone();
+        body.insert("__type".to_owned(), self.code().into());
         // Services disagree about the capital letter, and so do their clients.
-        body.insert("message".to_owned(), self.message.as_str().into());
-        body.insert("Message".to_owned(), self.message.as_str().into());
+        body.insert("message".to_owned(), self.message().into());
+        body.insert("Message".to_owned(), self.message().into());
         Value::Object(body)
     }
 }
 
 impl IntoResponse for WireError {
     fn into_response(self) -> Response {
-        if self.status.is_server_error() {
-            tracing::error!(code = %self.code, error = %self.message, "request failed");
+        if self.status().is_server_error() {
+            tracing::error!(code = self.code(), error = self.message(), "request failed");
         }
         let content_type = HeaderValue::from_static("application/x-amz-json-1.1");
         let mut response =
-            (self.status, [(header::CONTENT_TYPE, content_type)], self.body().to_string()).into_response();
-        if let Ok(code) = HeaderValue::from_str(&self.code) {
+            (self.status(), [(header::CONTENT_TYPE, content_type)], self.body().to_string()).into_response();
+        if let Ok(code) = HeaderValue::from_str(self.code()) {
             response.headers_mut().insert(ERROR_TYPE, code);
         }
         response

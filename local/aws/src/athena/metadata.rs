@@ -37,11 +37,13 @@ pub(super) struct ListDatabases {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
 pub(super) struct GetTableMetadata {
-    catalog_name: String,
-    database_name: String,
-    table_name: String,
+    #[serde(rename = "CatalogName")]
+    catalog: String,
+    #[serde(rename = "DatabaseName")]
+    database: String,
+    #[serde(rename = "TableName")]
+    table: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -83,9 +85,8 @@ pub(super) fn list_databases(athena: &Athena, input: &ListDatabases) -> Result<V
 }
 
 pub(super) fn get_table(athena: &Athena, input: &GetTableMetadata) -> Result<Value, WireError> {
-    check_catalog(&input.catalog_name)?;
-    let catalog = athena.inner.engine.catalog();
-    let table = catalog.get_table(&input.database_name, &input.table_name).map_err(refused)?;
+    check_catalog(&input.catalog)?;
+    let table = athena.inner.engine.catalog().get_table(&input.database, &input.table).map_err(refused)?;
     Ok(json!({"TableMetadata": table_metadata(&table)}))
 }
 

@@ -19,6 +19,17 @@ pub(super) enum State {
     Cancelled,
 }
 
+/// What a query's result file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum ResultForm {
+    /// A table with a header, in CSV.
+    Table,
+    /// Lines.
+    Text,
+    /// The statement writes a table: there is no result file.
+    Nothing,
+}
+
 /// One query.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Query {
@@ -30,6 +41,7 @@ pub(super) struct Query {
     pub(super) workgroup: String,
     /// The result file; for a statement that writes a table, the name that its manifest's begins with.
     pub(super) output_location: String,
+    pub(super) result_form: ResultForm,
     /// `DDL`, `DML` or `UTILITY`.
     pub(super) statement_type: String,
     pub(super) substatement_type: String,
@@ -99,16 +111,6 @@ impl State {
 }
 
 impl Query {
-    /// Whether the result is a table with a header, in CSV.
-    pub(super) fn is_table(&self) -> bool {
-        self.output_location.ends_with(".csv")
-    }
-
-    /// Whether the result is lines of text. One that is neither has no result file.
-    pub(super) fn is_text(&self) -> bool {
-        self.output_location.ends_with(".txt")
-    }
-
     /// Athena's `QueryExecution`.
     /// Source: <https://docs.aws.amazon.com/athena/latest/APIReference/API_QueryExecution.html>
     pub(super) fn to_wire(&self) -> Value {

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use local_engine::lake::S3Uri;
 use local_engine::{Prepared, StatementType};
 use serde::{Deserialize, Serialize};
@@ -9,7 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::error::{coded, internal, invalid};
-use super::query::{Query, State, Statistics, now};
+use super::query::{Query, ResultForm, State, Statistics, now};
 use super::store::Started;
 use super::workgroups::{self, PRIMARY, Workgroup};
 use super::{Athena, execute, metadata, parameters};
@@ -58,7 +60,7 @@ pub(super) fn start(athena: &Athena, input: StartQueryExecution) -> Result<Value
     let fingerprint = fingerprint(&input)?;
     match athena.inner.store.find_token(&token, &fingerprint).map_err(internal)? {
         Started::New => {}
-        started => return answer(started, String::new()),
+        started => return answer(started, ""),
     }
     let (mut query, sql) = accept(athena, input)?;
     let prepared = match athena.inner.engine.prepare(&sql, query.database.as_deref().unwrap_or("default")) {
@@ -72,10 +74,10 @@ pub(super) fn start(athena: &Athena, input: StartQueryExecution) -> Result<Value
     if started == Started::New {
         execute::spawn(athena, query, prepared);
     }
-    answer(started, id)
+    answer(started, &id)
 }
 
-fn answer(started: Started, new_id: String) -> Result<Value, WireError> {
+fn answer(started: Started, new_id: &str) -> Result<Value, WireError> {
     match started {
         Started::New => Ok(json!({"QueryExecutionId": new_id})),
         Started::Before { id } => Ok(json!({"QueryExecutionId": id})),
@@ -111,7 +113,7 @@ fn check_token(token: &str) -> Result<(), WireError> {
 
 fn fingerprint(input: &StartQueryExecution) -> Result<String, WireError> {
     let text = serde_json::to_vec(input).map_err(internal)?;
-    Ok(Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(STANDARD.encode(Sha256::digest(&text)))
 }
 
 /// A query that its workgroup takes, and its SQL with the parameters bound. Its result's name has no ending yet.
@@ -138,6 +140,7 @@ fn accept(athena: &Athena, input: StartQueryExecution) -> Result<(Query, String)
         database: input.query_execution_context.and_then(|context| context.database),
         scan_cutoff: workgroup.scan_cutoff(),
         workgroup: workgroup.name,
+        result_form: ResultForm::Nothing,
         statement_type: "DML".to_owned(),
         substatement_type: String::new(),
         state: State::Queued,
@@ -171,13 +174,13 @@ fn output_folder(athena: &Athena, workgroup: &Workgroup, asked: Option<&str>) ->
 /// Adds what the engine knows of the statement, and the result's ending.
 fn describe(query: &mut Query, prepared: Option<&Prepared>) {
     let Some(prepared) = prepared else { return };
-    let (statement_type, ending) = match (prepared.statement_type(), substatement_type(prepared)) {
-        (StatementType::Ddl, _) => ("DDL", ".txt"),
-        (StatementType::Utility, _) => ("UTILITY", ".txt"),
-        (StatementType::Dml, "SELECT") => ("DML", ".csv"),
-        // What it writes is a table's data: there is no result file.
-        (StatementType::Dml, _) => ("DML", ""),
+    let (statement_type, form, ending) = match (prepared.statement_type(), substatement_type(prepared)) {
+        (StatementType::Ddl, _) => ("DDL", ResultForm::Text, ".txt"),
+        (StatementType::Utility, _) => ("UTILITY", ResultForm::Text, ".txt"),
+        (StatementType::Dml, "SELECT") => ("DML", ResultForm::Table, ".csv"),
+        (StatementType::Dml, _) => ("DML", ResultForm::Nothing, ""),
     };
+    query.result_form = form;
     substatement_type(prepared).clone_into(&mut query.substatement_type);
     statement_type.clone_into(&mut query.statement_type);
     query.output_location.push_str(ending);

@@ -47,7 +47,7 @@ impl Glue {
             "GetTables" => tables::list(self, &parse_value(input)?),
             "UpdateTable" => tables::update(self, parse_value(input)?),
             "DeleteTable" => tables::delete(self, &parse_value(input)?),
-            "BatchDeleteTable" => tables::batch_delete(self, &parse_value(input)?),
+            "BatchDeleteTable" => Ok(tables::batch_delete(self, &parse_value(input)?)),
             "GetTableVersions" => tables::versions(self, &parse_value(input)?),
             "CreatePartition" => partitions::create(self, parse_value(input)?),
             "BatchCreatePartition" => partitions::batch_create(self, parse_value(input)?),

@@ -95,14 +95,14 @@ pub(super) fn delete(glue: &Glue, input: &ByName) -> Result<Value, WireError> {
     Ok(json!({}))
 }
 
-pub(super) fn batch_delete(glue: &Glue, input: &BatchDeleteTable) -> Result<Value, WireError> {
+pub(super) fn batch_delete(glue: &Glue, input: &BatchDeleteTable) -> Value {
     let mut errors = Vec::new();
     for name in &input.tables_to_delete {
         if let Err(error) = glue.catalog.delete_table(&input.database_name, name) {
             errors.push(json!({"TableName": name, "ErrorDetail": error_detail(&error)}));
         }
     }
-    Ok(json!({"Errors": errors}))
+    json!({"Errors": errors})
 }
 
 pub(super) fn versions(glue: &Glue, input: &GetTableVersions) -> Result<Value, WireError> {

@@ -26,10 +26,10 @@ const PIECE: u64 = 512 << 10;
 /// What a reader demands of the object.
 #[derive(Debug, Default)]
 pub(super) struct Preconditions {
-    pub(super) if_match: Option<ETagCondition>,
-    pub(super) if_none_match: Option<ETagCondition>,
-    pub(super) if_modified_since: Option<Timestamp>,
-    pub(super) if_unmodified_since: Option<Timestamp>,
+    pub(super) matches: Option<ETagCondition>,
+    pub(super) none_match: Option<ETagCondition>,
+    pub(super) modified_since: Option<Timestamp>,
+    pub(super) unmodified_since: Option<Timestamp>,
 }
 
 impl Preconditions {
@@ -40,14 +40,14 @@ impl Preconditions {
     /// `PreconditionFailed` or `NotModified`.
     pub(super) fn check(&self, object: &Object) -> Result<()> {
         let modified_since = |time: &Timestamp| whole_seconds(object) > *time;
-        let proceed = match (&self.if_match, &self.if_unmodified_since) {
+        let proceed = match (&self.matches, &self.unmodified_since) {
             (Some(etag), _) => object.matches(etag),
             (None, time) => !time.as_ref().is_some_and(modified_since),
         };
         if !proceed {
             return Err(precondition_failed());
         }
-        let fresh = match (&self.if_none_match, &self.if_modified_since) {
+        let fresh = match (&self.none_match, &self.modified_since) {
             (Some(etag), _) => !object.matches(etag),
             (None, time) => time.as_ref().is_none_or(modified_since),
         };
@@ -129,10 +129,10 @@ pub(super) async fn get_object(store: Arc<Store>, input: GetObjectInput) -> Resu
     let uri = S3Uri::new(input.bucket, input.key);
     let (file, object) = blocking(move || store.open(&uri)).await?;
     let preconditions = Preconditions {
-        if_match: input.if_match,
-        if_none_match: input.if_none_match,
-        if_modified_since: input.if_modified_since,
-        if_unmodified_since: input.if_unmodified_since,
+        matches: input.if_match,
+        none_match: input.if_none_match,
+        modified_since: input.if_modified_since,
+        unmodified_since: input.if_unmodified_since,
     };
     preconditions.check(&object)?;
     let extent = Extent::new(&object, input.range, input.part_number)?;
@@ -147,10 +147,10 @@ pub(super) async fn head_object(store: Arc<Store>, input: HeadObjectInput) -> Re
     let uri = S3Uri::new(input.bucket, input.key);
     let object = blocking(move || store.head(&uri)).await?;
     let preconditions = Preconditions {
-        if_match: input.if_match,
-        if_none_match: input.if_none_match,
-        if_modified_since: input.if_modified_since,
-        if_unmodified_since: input.if_unmodified_since,
+        matches: input.if_match,
+        none_match: input.if_none_match,
+        modified_since: input.if_modified_since,
+        unmodified_since: input.if_unmodified_since,
     };
     preconditions.check(&object)?;
     let extent = Extent::new(&object, input.range, input.part_number)?;

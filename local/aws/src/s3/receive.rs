@@ -31,13 +31,13 @@ pub(super) async fn receive<W: Write + Send + 'static>(
     target: W,
     digests: Digests,
 ) -> Result<Received<W>> {
-    let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
-    let writer = tokio::task::spawn_blocking(move || write_all(receiver, target, digests));
+    let (pieces, coming) = mpsc::channel(PIECES_AHEAD);
+    let writer = tokio::task::spawn_blocking(move || write_all(coming, target, digests));
     let mut broken = None;
     if let Some(mut body) = body {
         while let Some(piece) = body.next().await {
             let sent = match piece {
-                Ok(piece) => sender.send(piece).await.is_ok(),
+                Ok(piece) => pieces.send(piece).await.is_ok(),
                 Err(error) => {
                     broken = Some(refuse(S3ErrorCode::IncompleteBody, error.to_string()));
                     false
@@ -49,7 +49,7 @@ pub(super) async fn receive<W: Write + Send + 'static>(
             }
         }
     }
-    drop(sender);
+    drop(pieces);
     let received = writer.await.map_err(|error| from_io(io::Error::other(error)))?.map_err(from_io)?;
     match broken {
         Some(error) => Err(error),

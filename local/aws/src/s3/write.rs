@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use local_engine::lake::S3Uri;
 use s3s::dto::{
-    CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, DeleteObjectInput, DeleteObjectOutput,
-    DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, Error, MetadataDirective, ObjectIdentifier, PutObjectInput,
-    PutObjectOutput, Timestamp, TimestampFormat,
+    ChecksumAlgorithm, CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, DeleteObjectInput,
+    DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, Error, MetadataDirective,
+    ObjectIdentifier, PutObjectInput, PutObjectOutput, Timestamp, TimestampFormat,
 };
 use s3s::{S3ErrorCode, S3Request};
 
@@ -62,7 +62,8 @@ pub(super) async fn put_object(store: Arc<Store>, request: S3Request<PutObjectIn
     let condition = Condition::new(input.if_match.take(), input.if_none_match.take())?;
     let attributes = attributes!(input);
     let declared = declared_checksums!(input);
-    let digests = Digests::new(algorithms(&declared, input.checksum_algorithm.as_ref().map(|name| name.as_str())))?;
+    let digests =
+        Digests::new(algorithms(&declared, input.checksum_algorithm.as_ref().map(ChecksumAlgorithm::as_str)))?;
     let uri = S3Uri::new(input.bucket, input.key);
     let staged = blocking({
         let store = Arc::clone(&store);
@@ -94,10 +95,10 @@ pub(super) fn algorithms<'a>(declared: &'a Checksums, announced: Option<&'a str>
 pub(super) async fn copy_object(store: Arc<Store>, input: CopyObjectInput) -> Result<CopyObjectOutput> {
     refuse_unsupported!(input)?;
     let preconditions = Preconditions {
-        if_match: input.copy_source_if_match.clone(),
-        if_none_match: input.copy_source_if_none_match.clone(),
-        if_modified_since: input.copy_source_if_modified_since.clone(),
-        if_unmodified_since: input.copy_source_if_unmodified_since.clone(),
+        matches: input.copy_source_if_match.clone(),
+        none_match: input.copy_source_if_none_match.clone(),
+        modified_since: input.copy_source_if_modified_since.clone(),
+        unmodified_since: input.copy_source_if_unmodified_since.clone(),
     };
     let source = source(&input.copy_source)?;
     let target = S3Uri::new(&*input.bucket, &*input.key);
@@ -109,7 +110,8 @@ pub(super) async fn copy_object(store: Arc<Store>, input: CopyObjectInput) -> Re
     }
     let replacement = replace.then(|| attributes!(input));
     let announced = input.checksum_algorithm.map(|name| name.as_str().to_owned());
-    let copied = blocking(move || copy_now(&store, &source, &target, &preconditions, replacement, announced)).await?;
+    let copied =
+        blocking(move || copy_now(&store, &source, &target, &preconditions, replacement, announced.as_deref())).await?;
     Ok(CopyObjectOutput { copy_object_result: Some(copied), ..CopyObjectOutput::default() })
 }
 
@@ -119,12 +121,12 @@ fn copy_now(
     target: &S3Uri,
     preconditions: &Preconditions,
     replacement: Option<Attributes>,
-    announced: Option<String>,
+    announced: Option<&str>,
 ) -> Result<CopyObjectResult> {
     let (file, original) = store.open(source)?;
     as_copy(preconditions.check(&original))?;
     let kept: Vec<String> = original.description.checksums.present().map(|(name, _)| name.to_owned()).collect();
-    let digests = Digests::new(announced.iter().chain(&kept).map(String::as_str))?;
+    let digests = Digests::new(announced.into_iter().chain(kept.iter().map(String::as_str)))?;
     let received = copy(file, original.entry.size, store.stage(target)?, digests).map_err(from_io)?;
     let description = Description {
         etag: received.digested.etag(),

@@ -5,7 +5,7 @@ use std::io::Write;
 use local_engine::Row;
 use local_engine::lake::{Lake, S3Uri, StagedObject};
 
-use super::super::query::Query;
+use super::super::query::{Query, ResultForm};
 use super::{ResultError, in_background};
 
 /// Text is gathered up to this many bytes before it goes to the disk.
@@ -14,32 +14,21 @@ const BUFFER: usize = 1 << 20;
 /// A result file under way. Dropped before [`ResultFile::finish`], it leaves nothing.
 #[derive(Debug)]
 pub(in crate::athena) struct ResultFile {
-    form: Form,
+    form: ResultForm,
     staged: Option<StagedObject>,
     buffer: Vec<u8>,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Form {
-    Csv,
-    Text,
-    None,
 }
 
 impl ResultFile {
     /// Begins the file of a query whose columns are known.
     pub(in crate::athena) fn create(lake: &Lake, query: &Query) -> Result<Self, ResultError> {
-        let form = match () {
-            () if query.is_table() => Form::Csv,
-            () if query.is_text() => Form::Text,
-            () => Form::None,
-        };
+        let form = query.result_form;
         let staged = match form {
-            Form::None => None,
-            Form::Csv | Form::Text => Some(lake.stage(&S3Uri::parse(&query.output_location)?)?),
+            ResultForm::Nothing => None,
+            ResultForm::Table | ResultForm::Text => Some(lake.stage(&S3Uri::parse(&query.output_location)?)?),
         };
         let mut file = Self { form, staged, buffer: Vec::new() };
-        if let Form::Csv = form {
+        if form == ResultForm::Table {
             let header: Row = query.columns.iter().map(|column| Some(column.name.clone())).collect();
             push_csv(&mut file.buffer, &header);
         }
@@ -49,9 +38,9 @@ impl ResultFile {
     pub(in crate::athena) async fn write(&mut self, rows: Vec<Row>) -> Result<(), ResultError> {
         for row in &rows {
             match self.form {
-                Form::Csv => push_csv(&mut self.buffer, row),
-                Form::Text => push_line(&mut self.buffer, row),
-                Form::None => {}
+                ResultForm::Table => push_csv(&mut self.buffer, row),
+                ResultForm::Text => push_line(&mut self.buffer, row),
+                ResultForm::Nothing => {}
             }
         }
         if self.buffer.len() >= BUFFER { self.flush().await } else { Ok(()) }

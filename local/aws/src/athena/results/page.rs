@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::super::Athena;
 use super::super::error::{internal, invalid};
 use super::super::executions;
-use super::super::query::{Query, ResultColumn, State};
+use super::super::query::{Query, ResultColumn, ResultForm, State};
 use super::ResultError;
 use crate::error::WireError;
 
@@ -83,9 +83,11 @@ fn require_success(state: State) -> Result<(), WireError> {
 }
 
 fn read_page(athena: &Athena, query: &Query, start: u64, length: usize) -> Result<Page, ResultError> {
-    if !query.is_table() && !query.is_text() {
-        return Ok(Page { rows: Vec::new(), next: None });
-    }
+    let read = match query.result_form {
+        ResultForm::Table => read_csv,
+        ResultForm::Text => read_line,
+        ResultForm::Nothing => return Ok(Page { rows: Vec::new(), next: None }),
+    };
     let mut file = athena.inner.engine.lake().open_object(&S3Uri::parse(&query.output_location)?)?;
     let size = file.metadata()?.len();
     file.seek(SeekFrom::Start(start))?;
@@ -93,7 +95,7 @@ fn read_page(athena: &Athena, query: &Query, start: u64, length: usize) -> Resul
     let mut rows = Vec::new();
     let mut at = start;
     while rows.len() < length && at < size {
-        let (row, bytes) = if query.is_table() { read_csv(&mut file)? } else { read_line(&mut file)? };
+        let (row, bytes) = read(&mut file)?;
         rows.push(row);
         at += bytes;
     }
@@ -101,16 +103,15 @@ fn read_page(athena: &Athena, query: &Query, start: u64, length: usize) -> Resul
 }
 
 /// One record, and its length in bytes.
-fn read_csv(file: &mut impl BufRead) -> Result<(Row, u64), ResultError> {
+fn read_csv<R: BufRead>(file: &mut R) -> Result<(Row, u64), ResultError> {
     let mut record = Vec::new();
-    // A line ends the record if all quotes are closed: doubled ones come in twos.
-    loop {
+    let mut open = true;
+    while open {
         if file.read_until(b'\n', &mut record)? == 0 {
             return Err(ResultError::Damaged);
         }
-        if record.iter().filter(|byte| **byte == b'"').count() % 2 == 0 {
-            break;
-        }
+        // A line ends the record if all quotes are closed: doubled ones come in twos.
+        open = record.split(|byte| *byte == b'"').count().is_multiple_of(2);
     }
     let length = u64::try_from(record.len()).unwrap_or(u64::MAX);
     let text = String::from_utf8(record).map_err(|_| ResultError::Damaged)?;
@@ -149,7 +150,7 @@ fn closing_quote(quoted: &str) -> Option<usize> {
     }
 }
 
-fn read_line(file: &mut impl BufRead) -> Result<(Row, u64), ResultError> {
+fn read_line<R: BufRead>(file: &mut R) -> Result<(Row, u64), ResultError> {
     let mut line = String::new();
     let length = file.read_line(&mut line)?;
     line.truncate(line.trim_end_matches('\n').len());

@@ -49,7 +49,7 @@ impl Filter {
         let filter = parser.or()?;
         match parser.peek() {
             None => Ok(filter),
-            Some(token) => Err(invalid(format!("{token} is not expected"))),
+            Some(token) => Err(invalid(format_args!("{token} is not expected"))),
         }
     }
 
@@ -127,13 +127,11 @@ impl Parser<'_> {
             let inner = self.listed(key)?;
             return Ok(Filter::Not(Box::new(inner)));
         }
-        match self.peek() {
-            Some(Token::Word(_)) => self.listed(key),
-            _ => {
-                let operator = self.operator()?;
-                Ok(Filter::Compare { key, operator, literal: self.literal()? })
-            }
+        if let Some(Token::Word(_)) = self.peek() {
+            return self.listed(key);
         }
+        let operator = self.operator()?;
+        Ok(Filter::Compare { key, operator, literal: self.literal()? })
     }
 
     /// `IN (…)`, `BETWEEN … AND …`, `LIKE …`.
@@ -150,7 +148,7 @@ impl Parser<'_> {
         if self.take_word("between") {
             let from = Filter::Compare { key, operator: Operator::Ge, literal: self.literal()? };
             if !self.take_word("and") {
-                return Err(invalid("BETWEEN needs AND".to_owned()));
+                return Err(invalid("BETWEEN needs AND"));
             }
             let to = Filter::Compare { key, operator: Operator::Le, literal: self.literal()? };
             return Ok(Filter::And(Box::new(from), Box::new(to)));
@@ -158,15 +156,15 @@ impl Parser<'_> {
         if self.take_word("like") {
             return Ok(Filter::Like { key, pattern: like(&self.literal()?)? });
         }
-        Err(invalid("an operator is expected: =, <>, <, <=, >, >=, IN, BETWEEN or LIKE".to_owned()))
+        Err(invalid("an operator is expected: =, <>, <, <=, >, >=, IN, BETWEEN or LIKE"))
     }
 
     fn key(&mut self) -> Result<Key, WireError> {
         let Some(Token::Word(name)) = self.next() else {
-            return Err(invalid("a partition key is expected".to_owned()));
+            return Err(invalid("a partition key is expected"));
         };
         let found = self.keys.iter().position(|key| key.name.eq_ignore_ascii_case(&name));
-        let index = found.ok_or_else(|| invalid(format!("{name:?} is not a partition key")))?;
+        let index = found.ok_or_else(|| invalid(format_args!("{name:?} is not a partition key")))?;
         let type_name = self.keys[index].type_.to_ascii_lowercase();
         let numeric = ["tinyint", "smallint", "int", "bigint", "float", "double", "decimal"];
         Ok(Key { index, numeric: numeric.iter().any(|numeric| type_name.starts_with(numeric)) })
@@ -175,14 +173,14 @@ impl Parser<'_> {
     fn operator(&mut self) -> Result<Operator, WireError> {
         match self.next() {
             Some(Token::Symbol(symbol)) => Operator::new(symbol),
-            _ => Err(invalid("an operator is expected: =, <>, <, <=, > or >=".to_owned())),
+            _ => Err(invalid("an operator is expected: =, <>, <, <=, > or >=")),
         }
     }
 
     fn literal(&mut self) -> Result<String, WireError> {
         match self.next() {
             Some(Token::Literal(literal)) => Ok(literal),
-            _ => Err(invalid("a literal is expected".to_owned())),
+            _ => Err(invalid("a literal is expected")),
         }
     }
 
@@ -209,7 +207,7 @@ impl Parser<'_> {
     }
 
     fn require_symbol(&mut self, symbol: &str) -> Result<(), WireError> {
-        if self.take_symbol(symbol) { Ok(()) } else { Err(invalid(format!("{symbol} is expected"))) }
+        if self.take_symbol(symbol) { Ok(()) } else { Err(invalid(format_args!("{symbol} is expected"))) }
     }
 }
 
@@ -222,7 +220,7 @@ impl Operator {
             "<=" => Ok(Self::Le),
             ">" => Ok(Self::Gt),
             ">=" => Ok(Self::Ge),
-            other => Err(invalid(format!("{other} is not an operator"))),
+            other => Err(invalid(format_args!("{other} is not an operator"))),
         }
     }
 
@@ -260,7 +258,7 @@ fn like(pattern: &str) -> Result<Regex, WireError> {
     Regex::new(&format!("(?s)^{pattern}$")).map_err(|error| invalid(error.to_string()))
 }
 
-fn invalid(message: String) -> WireError {
+fn invalid(message: impl std::fmt::Display) -> WireError {
     WireError::client("InvalidInputException", format!("the partition expression is not understood: {message}"))
 }
 

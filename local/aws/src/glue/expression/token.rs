@@ -51,7 +51,7 @@ fn plain(rest: &str) -> Result<(Token, &str), WireError> {
     match text.chars().next() {
         Some(first) if first.is_ascii_digit() || first == '-' => Ok((Token::Literal(text.to_owned()), after)),
         Some(_) => Ok((Token::Word(text.to_owned()), after)),
-        None => Err(invalid(format!("{rest:?}"))),
+        None => Err(invalid(format_args!("{rest:?}"))),
     }
 }
 
@@ -68,5 +68,5 @@ fn quoted(rest: &str, quote: char) -> Result<(String, &str), WireError> {
             return Ok((text, &rest[at + 1..]));
         }
     }
-    Err(invalid(format!("{rest:?} has no closing quote")))
+    Err(invalid(format_args!("{rest:?} has no closing quote")))
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use local_engine::lake::S3Uri;
 use s3s::S3Request;
 use s3s::dto::{
-    AbortMultipartUploadInput, AbortMultipartUploadOutput, CopyPartResult, CreateMultipartUploadInput,
-    CreateMultipartUploadOutput, Range, UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, ChecksumAlgorithm, CopyPartResult,
+    CreateMultipartUploadInput, CreateMultipartUploadOutput, Range, UploadPartCopyInput, UploadPartCopyOutput,
+    UploadPartInput, UploadPartOutput,
 };
 use s3s::{S3Error, S3ErrorCode};
 
@@ -73,7 +74,7 @@ pub(super) async fn upload_part(store: Arc<Store>, request: S3Request<UploadPart
     check_part_number(input.part_number)?;
     let declared = declared_checksums!(input);
     let upload = find(&store, &input.upload_id, S3Uri::new(input.bucket, input.key)).await?;
-    let announced = input.checksum_algorithm.as_ref().map(|name| name.as_str()).or(upload.algorithm.as_deref());
+    let announced = input.checksum_algorithm.as_ref().map(ChecksumAlgorithm::as_str).or(upload.algorithm.as_deref());
     let digests = Digests::new(algorithms(&declared, announced))?;
     let file = blocking({
         let (store, upload) = (Arc::clone(&store), upload.clone());
@@ -93,10 +94,10 @@ pub(super) async fn upload_part_copy(store: Arc<Store>, input: UploadPartCopyInp
     check_part_number(input.part_number)?;
     let upload = find(&store, &input.upload_id, S3Uri::new(&*input.bucket, &*input.key)).await?;
     let preconditions = Preconditions {
-        if_match: input.copy_source_if_match.clone(),
-        if_none_match: input.copy_source_if_none_match.clone(),
-        if_modified_since: input.copy_source_if_modified_since.clone(),
-        if_unmodified_since: input.copy_source_if_unmodified_since.clone(),
+        matches: input.copy_source_if_match.clone(),
+        none_match: input.copy_source_if_none_match.clone(),
+        modified_since: input.copy_source_if_modified_since.clone(),
+        unmodified_since: input.copy_source_if_unmodified_since.clone(),
     };
     let source = source(&input.copy_source)?;
     let range = input.copy_source_range.as_deref().map(Range::parse).transpose();
