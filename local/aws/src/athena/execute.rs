@@ -163,12 +163,8 @@ impl Failure {
     pub(super) const SYSTEM: Self = Self { category: 1, error_type: 100, retryable: true };
 
     fn of(error: &Error) -> Self {
-        match error {
-            Error::Query { category, error_type, .. } => {
-                Self { category: category.code(), error_type: *error_type, retryable: false }
-            }
-            _ => Self { category: 2, error_type: 1, retryable: false },
-        }
+        let info = error.athena_error();
+        Self { category: info.category, error_type: info.error_type, retryable: info.retryable }
     }
 }
 

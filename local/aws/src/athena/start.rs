@@ -174,18 +174,14 @@ fn output_folder(athena: &Athena, workgroup: &Workgroup, asked: Option<&str>) ->
 /// Adds what the engine knows of the statement, and the result's ending.
 fn describe(query: &mut Query, prepared: Option<&Prepared>) {
     let Some(prepared) = prepared else { return };
-    let (statement_type, form, ending) = match (prepared.statement_type(), substatement_type(prepared)) {
+    let (statement_type, form, ending) = match (prepared.statement_type(), prepared.substatement_type()) {
         (StatementType::Ddl, _) => ("DDL", ResultForm::Text, ".txt"),
         (StatementType::Utility, _) => ("UTILITY", ResultForm::Text, ".txt"),
         (StatementType::Dml, "SELECT") => ("DML", ResultForm::Table, ".csv"),
         (StatementType::Dml, _) => ("DML", ResultForm::Nothing, ""),
     };
     query.result_form = form;
-    substatement_type(prepared).clone_into(&mut query.substatement_type);
+    prepared.substatement_type().clone_into(&mut query.substatement_type);
     statement_type.clone_into(&mut query.statement_type);
     query.output_location.push_str(ending);
-}
-
-fn substatement_type(_prepared: &Prepared) -> &'static str {
-    "SELECT"
 }
