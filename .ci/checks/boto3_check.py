@@ -272,6 +272,7 @@ def query(sql, **arguments):
 
 def queries():
     output = {"ResultConfiguration": {"OutputLocation": f"s3://{BUCKET}/results/"}}
+    tables(output)
     values = "VALUES (1, 'a\"b'), (2, NULL), (3, '')"
     sql = f"SELECT n, t FROM ({values}) AS v (n, t) ORDER BY n"
     done = query(sql, **output)
@@ -302,7 +303,7 @@ def queries():
     assert "line 1:1" in str(error) and error.response["AthenaErrorCode"] == "MALFORMED_QUERY", error.response
     refused("InvalidRequestException", start, QueryString="SELECT 1")
     refused("InvalidRequestException", start, QueryString="SELECT 1 -- " + "x" * 262_144, **output)
-    failed = query("SELECT * FROM no_such_table", QueryExecutionContext={"Database": "default"}, **output)
+    failed = query("SELECT * FROM no_such_table", QueryExecutionContext={"Database": DATABASE}, **output)
     assert failed["Status"]["State"] == "FAILED" and "TABLE_NOT_FOUND" in failed["Status"]["StateChangeReason"], failed
     assert failed["Status"]["AthenaError"]["ErrorCategory"] == 2, failed
     refused("InvalidRequestException", athena.get_query_results, QueryExecutionId=failed["QueryExecutionId"])
@@ -314,6 +315,35 @@ def queries():
     bound = query("SELECT ? + 1, ?", ExecutionParameters=["41", "'it''s'"], **output)
     rows = athena.get_query_results(QueryExecutionId=bound["QueryExecutionId"])["ResultSet"]["Rows"]
     assert [datum["VarCharValue"] for datum in rows[1]["Data"]] == ["42", "it's"], rows
+
+
+def tables(output):
+    """A table is written: what the statements that do it answer."""
+    context = {"QueryExecutionContext": {"Database": DATABASE}, **output}
+    done = query(f"CREATE DATABASE {DATABASE}", **output)
+    assert done["Status"]["State"] == "SUCCEEDED" and done["StatementType"] == "DDL", done
+    assert done["ResultConfiguration"]["OutputLocation"].endswith(f"{done['QueryExecutionId']}.txt"), done
+    location = f"LOCATION 's3://{BUCKET}/table/' TBLPROPERTIES ('table_type' = 'ICEBERG', 'format' = 'parquet')"
+    done = query(f"CREATE TABLE numbers (n bigint) {location}", **context)
+    assert done["Status"]["State"] == "SUCCEEDED", done
+    done = query("INSERT INTO numbers VALUES (1), (2), (3)", **context)
+    assert done["Status"]["State"] == "SUCCEEDED" and done["SubstatementType"] == "INSERT", done
+    manifest = done["Statistics"]["DataManifestLocation"]
+    files = s3.get_object(Bucket=BUCKET, Key=manifest.removeprefix(f"s3://{BUCKET}/"))["Body"].read().decode().split()
+    assert files and all(file.startswith(f"s3://{BUCKET}/table/data/") for file in files), files
+    for file in files:
+        s3.head_object(Bucket=BUCKET, Key=file.removeprefix(f"s3://{BUCKET}/"))
+    assert athena.get_query_results(QueryExecutionId=done["QueryExecutionId"])["UpdateCount"] == 3
+    done = query("SHOW TABLES", **context)
+    rows = athena.get_query_results(QueryExecutionId=done["QueryExecutionId"])["ResultSet"]["Rows"]
+    assert [row["Data"][0]["VarCharValue"] for row in rows] == ["numbers"], rows
+    done = query("SELECT n FROM numbers WHERE n > 1", **context)
+    assert done["Statistics"]["DataScannedInBytes"] > 0, done
+    rows = athena.get_query_results(QueryExecutionId=done["QueryExecutionId"])["ResultSet"]["Rows"]
+    assert len(rows) == 3, rows
+    done = query("DROP TABLE numbers", **context)
+    assert done["Status"]["State"] == "SUCCEEDED", done
+    assert s3.list_objects_v2(Bucket=BUCKET, Prefix="table/")["KeyCount"] == 0
 
 
 def workgroups():
@@ -358,6 +388,7 @@ def main():
         queries()
         workgroups()
         remove_bucket()
+        glue.delete_database(Name=DATABASE)
         state_machines()
     print("boto3: all as on AWS")
 

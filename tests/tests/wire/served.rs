@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 pub(crate) const BUCKET: &str = "lake";
 
 pub(crate) struct Served {
-    folder: TempDir,
+    pub(crate) folder: TempDir,
     pub(crate) address: SocketAddr,
     pub(crate) lake: Lake,
     config: SdkConfig,
@@ -36,7 +36,7 @@ impl Served {
     }
 
     /// Serves what an earlier one left.
-    async fn start_in(folder: TempDir) -> Self {
+    pub(crate) async fn start_in(folder: TempDir) -> Self {
         let engine = engine(folder.path());
         let lake = engine.lake().clone();
         let glue = Arc::new(Glue::new(engine.catalog().clone(), "000000000000"));
@@ -72,6 +72,10 @@ impl Served {
 
     pub(crate) fn glue(&self) -> aws_sdk_glue::Client {
         aws_sdk_glue::Client::new(&self.config)
+    }
+
+    pub(crate) fn athena(&self) -> aws_sdk_athena::Client {
+        aws_sdk_athena::Client::new(&self.config)
     }
 }
 
