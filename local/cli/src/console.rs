@@ -3,6 +3,8 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
+use comfy_table::Table;
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -69,6 +71,13 @@ pub(crate) fn print(text: &str) -> Result<()> {
 /// Writes one line to standard error. When that is closed nobody listens, and nothing is lost.
 pub(crate) fn warn(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// An empty table in the commands' style.
+pub(crate) fn table() -> Table {
+    let mut table = Table::new();
+    table.load_style(UTF8_HORIZONTAL_ONLY);
+    table
 }
 
 /// A duration for a person: `42 ms`, `1.37 s`, `3 min 20 s`.

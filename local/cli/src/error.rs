@@ -101,7 +101,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// The process's exit code: 2 for a command line that makes no sense, else 1.
     pub fn exit_code(&self) -> u8 {
-        if matches!(self, Self::Usage(_)) { 2 } else { 1 }
+        if matches!(self, Self::Usage(_) | Self::Generate(GenerateError::Invalid(_))) { 2 } else { 1 }
     }
 
     /// Makes an SDK error one line: the service's own code and message where it answered.
@@ -157,7 +157,9 @@ fn chain(error: &dyn StdError) -> String {
 
 fn listen_reason(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::AddrInUse => "the port is in use (give another with --listen, or port 0 for any free one)".to_owned(),
+        io::ErrorKind::AddrInUse => {
+            "the port is in use (give another with --listen, or port 0 for any free one)".to_owned()
+        }
         io::ErrorKind::PermissionDenied => "this needs rights that the process does not have".to_owned(),
         io::ErrorKind::AddrNotAvailable => "this machine does not have that address".to_owned(),
         _ => error.to_string(),

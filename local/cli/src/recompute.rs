@@ -152,8 +152,11 @@ fn for_each_row<const N: usize>(path: &Path, chosen: [usize; N], mut row: impl F
     for (index, line) in reader.lines().enumerate().skip(1) {
         let line = line.map_err(read)?;
         let number = index + 1;
-        let fields = rows::fields(line.trim_end_matches('\r'))
-            .map_err(|source| RecomputeError::Row { path: path.to_owned(), line: number, source })?;
+        let fields = rows::fields(line.trim_end_matches('\r')).map_err(|source| RecomputeError::Row {
+            path: path.to_owned(),
+            line: number,
+            source,
+        })?;
         let mut values = [""; N];
         for (value, field) in values.iter_mut().zip(chosen) {
             *value = fields.get(field).ok_or_else(|| RecomputeError::Field {

@@ -18,11 +18,7 @@ const FIRST_NAMES: [&str; 8] = ["Ada", "Ben", "Chloé", "Diego", "Emiko", "Farah
 const LAST_NAMES: [&str; 8] = ["Almeida", "Brown", "Garcia", "Müller", "Nakamura", "O'Neil", "Singh", "Weiß"];
 
 /// Writes the customer files below `out`.
-pub(super) fn write(
-    dataset: &Dataset,
-    out: &Path,
-    progress: &(dyn Fn(u64) + Sync),
-) -> Result<Written, GenerateError> {
+pub(super) fn write(dataset: &Dataset, out: &Path, progress: &(dyn Fn(u64) + Sync)) -> Result<Written, GenerateError> {
     let mut files: Vec<String> = COUNTRIES.map(|_| raw_zone::CUSTOMERS_COLUMNS.join(",") + "\n").into();
     let mut random = ChaCha8Rng::seed_from_u64(dataset.seed ^ 0x6375_7374);
     let mut rows = vec![0_u64; COUNTRIES.len()];

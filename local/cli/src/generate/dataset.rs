@@ -185,10 +185,7 @@ impl Dataset {
         }
         let outside = selection.days.iter().find(|(date, _)| !self.dates().any(|known| known == *date));
         outside.map_or(Ok(()), |(date, _)| {
-            Err(GenerateError::Invalid(format!(
-                "{date} is not one of the {} days from {}",
-                self.days, self.start
-            )))
+            Err(GenerateError::Invalid(format!("{date} is not one of the {} days from {}", self.days, self.start)))
         })
     }
 

@@ -8,7 +8,8 @@ use super::dataset::Quirks;
 const SECTIONS: [&str; 6] = ["products", "articles", "reviews", "guides", "offers", "support"];
 const QUALITIES: [&str; 8] = ["blue", "copper", "folding", "gentle", "northern", "quiet", "solid", "woven"];
 const THINGS: [&str; 8] = ["basket", "blanket", "compass", "kettle", "lantern", "notebook", "saddle", "teapot"];
-const FOREIGN: [&str; 6] = ["größe/süß", "produits/été-à-noël", "製品/青いやかん", "товары/чайник", "ürünler/çaydanlık", "🫖/☕"];
+const FOREIGN: [&str; 6] =
+    ["größe/süß", "produits/été-à-noël", "製品/青いやかん", "товары/чайник", "ürünler/çaydanlık", "🫖/☕"];
 
 /// The URLs by rank, as they stand in a CSV file (quoted where they must be).
 #[derive(Debug)]

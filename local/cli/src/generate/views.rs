@@ -126,7 +126,8 @@ fn append_number(mut number: u64, buffer: &mut Vec<u8>) {
 /// `HH:MM:SS` of a second of the day.
 fn append_time(second: u64, buffer: &mut Vec<u8>) {
     let second = u32::try_from(second).unwrap_or(0);
-    let two = |number: u32| [b'0' + u8::try_from(number / 10).unwrap_or(0), b'0' + u8::try_from(number % 10).unwrap_or(0)];
+    let two =
+        |number: u32| [b'0' + u8::try_from(number / 10).unwrap_or(0), b'0' + u8::try_from(number % 10).unwrap_or(0)];
     let ([a, b], [c, d], [e, f]) = (two(second / 3600), two(second / 60 % 60), two(second % 60));
     buffer.extend_from_slice(&[a, b, b':', c, d, b':', e, f]);
 }

@@ -29,9 +29,9 @@ pub(super) fn name(resolver: &Resolver<'_>, logical: &str, kind: &str, resource:
     let (property, limit) = naming(kind);
     let properties = resolver.properties(kind, resource);
     let given = match property.and_then(|property| Some((property, properties.get(property)?))) {
-        Some((property, node)) => resolver.deeper(node, || resolver.text(node)).map_err(|fault| {
-            Fault::new(fault.line(), fault.message()).within(property).within("Properties")
-        })?,
+        Some((property, node)) => resolver
+            .deeper(node, || resolver.text(node))
+            .map_err(|fault| Fault::new(fault.line(), fault.message()).within(property).within("Properties"))?,
         None => None,
     };
     Ok(given.unwrap_or_else(|| {
@@ -69,7 +69,8 @@ pub(super) fn attribute(resolver: &Resolver<'_>, logical: &str, attribute: &str,
         ("AWS::S3::Bucket", "DomainName") => format!("{name}.s3.amazonaws.com"),
         ("AWS::S3::Bucket", "RegionalDomainName") => format!("{name}.s3.{region}.amazonaws.com"),
         _ => {
-            let message = format!("the attribute {attribute} of {logical} ({kind}) is not known to the local deployment");
+            let message =
+                format!("the attribute {attribute} of {logical} ({kind}) is not known to the local deployment");
             return Err(node.error(message));
         }
     }))

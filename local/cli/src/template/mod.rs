@@ -63,7 +63,8 @@ impl Template {
     /// # Errors
     /// When the file cannot be read, is not YAML, or has no resources.
     pub fn load(path: &Path) -> std::result::Result<Self, TemplateError> {
-        let text = std::fs::read_to_string(path).map_err(|source| TemplateError::Read { path: path.to_owned(), source })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| TemplateError::Read { path: path.to_owned(), source })?;
         let read = || -> Result<Node> {
             let root = yaml::parse(&text)?;
             root.get("Resources").ok_or_else(|| root.error("the template has no Resources"))?.entries()?;

@@ -12,9 +12,9 @@ pub(super) fn physical(stack: &str, logical: &str, limit: usize) -> String {
 /// Source: <https://datatracker.ietf.org/doc/html/rfc9923>
 fn suffix(text: &str) -> String {
     const LETTERS: &[u8; 36] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    let mut hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let mut hash = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
     let mut letters = String::new();
     for _ in 0..12 {
         letters.push(char::from(LETTERS[usize::try_from(hash % 36).unwrap_or(0)]));

@@ -191,9 +191,7 @@ impl<'t> Resolver<'t> {
 
     fn choose(&self, argument: &Node) -> Result<Option<Value>> {
         match argument.items()? {
-            [condition, yes, no] => {
-                self.value(if self.condition(condition.text()?, condition)? { yes } else { no })
-            }
+            [condition, yes, no] => self.value(if self.condition(condition.text()?, condition)? { yes } else { no }),
             _ => Err(argument.error("a condition and two values are expected")),
         }
     }
@@ -207,7 +205,8 @@ impl<'t> Resolver<'t> {
     }
 
     fn find_in_map(&self, argument: &Node) -> Result<Value> {
-        let keys: Vec<String> = argument.items()?.iter().take(3).map(|key| self.required_text(key)).collect::<Result<_>>()?;
+        let keys: Vec<String> =
+            argument.items()?.iter().take(3).map(|key| self.required_text(key)).collect::<Result<_>>()?;
         let found = keys.iter().try_fold(self.root.get("Mappings"), |node, key| Some(node?.get(key))).flatten();
         let found = found.ok_or_else(|| argument.error(format!("there is no mapping {}", keys.join("."))))?;
         self.value(found)?.ok_or_else(|| argument.error("a mapping's value is missing"))
@@ -319,7 +318,9 @@ fn parameter(name: &str, node: &Node, deployment: &Deployment) -> Result<Value> 
         "Number" if value.parse::<f64>().is_err() => Err(node.error(format!("{value:?} is not a number"))),
         "CommaDelimitedList" => Ok(Value::Array(value.split(',').map(|item| Value::from(item.trim())).collect())),
         "String" | "Number" => Ok(Value::from(value)),
-        _ if kind.starts_with("List<") => Ok(Value::Array(value.split(',').map(|item| Value::from(item.trim())).collect())),
+        _ if kind.starts_with("List<") => {
+            Ok(Value::Array(value.split(',').map(|item| Value::from(item.trim())).collect()))
+        }
         _ => Ok(Value::from(value)),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::error::{Fault, Result};
 use super::resolver::Resolver;
@@ -48,12 +48,10 @@ pub struct Workgroup {
     pub logical_id: String,
     /// Workgroup name.
     pub name: String,
-    /// `s3://` location of the results.
-    pub output_location: Option<String>,
-    /// Whether a client's own output location is ignored. Athena's default is yes.
-    pub enforced: bool,
-    /// Bytes that one query may scan.
-    pub bytes_scanned_cutoff: Option<u64>,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Athena's `WorkGroupConfiguration`, as JSON.
+    pub configuration: Value,
 }
 
 /// A Lambda function.
@@ -73,6 +71,8 @@ pub struct Function {
     pub timeout: Duration,
     /// Memory in MB.
     pub memory_mb: u32,
+    /// ARN of the role it runs as.
+    pub role_arn: String,
 }
 
 /// A state machine.
@@ -149,13 +149,15 @@ impl Builder<'_> {
     }
 
     fn workgroup(&self) -> Result<Workgroup> {
-        let configuration = "WorkGroupConfiguration";
+        let configuration = match self.at(&["WorkGroupConfiguration"]) {
+            Some(node) => self.resolver.value(node).map_err(|fault| within(fault, &["WorkGroupConfiguration"]))?,
+            None => None,
+        };
         Ok(Workgroup {
             logical_id: self.logical.to_owned(),
             name: self.name()?,
-            output_location: self.text(&[configuration, "ResultConfiguration", "OutputLocation"])?,
-            enforced: self.text(&[configuration, "EnforceWorkGroupConfiguration"])?.as_deref() != Some("false"),
-            bytes_scanned_cutoff: self.number(&[configuration, "BytesScannedCutoffPerQuery"])?,
+            description: self.text(&["Description"])?,
+            configuration: typed(configuration.unwrap_or_else(|| Value::Object(Map::new()))),
         })
     }
 
@@ -175,6 +177,7 @@ impl Builder<'_> {
             environment: self.environment()?,
             timeout: Duration::from_secs(self.number(&["Timeout"])?.unwrap_or(DEFAULT_TIMEOUT_SECONDS)),
             memory_mb: memory.and_then(|memory| u32::try_from(memory).ok()).unwrap_or(DEFAULT_MEMORY_MB),
+            role_arn: self.role_arn()?,
         })
     }
 
@@ -186,7 +189,11 @@ impl Builder<'_> {
         let code = self.text(&["CodeUri"])?.ok_or_else(|| self.resource.error("the CodeUri is missing"))?;
         match Path::new(&code).file_name() {
             Some(folder) if !code.starts_with("s3://") => Ok(folder.to_string_lossy().into_owned()),
-            _ => Err(self.resource.error(format!("{code:?} names no package's folder")).within("CodeUri").within("Properties")),
+            _ => Err(self
+                .resource
+                .error(format!("{code:?} names no package's folder"))
+                .within("CodeUri")
+                .within("Properties")),
         }
     }
 
@@ -205,21 +212,23 @@ impl Builder<'_> {
 
     fn state_machine(&self, folder: &Path) -> Result<StateMachine> {
         let name = self.name()?;
-        let deployment = self.resolver.deployment;
-        let role_arn = match self.text(&["Role"])? {
-            Some(role) => role,
-            None => {
-                let role = names::physical(&deployment.stack_name, &format!("{}Role", self.logical), 64);
-                attributes::arn("AWS::IAM::Role", &role, deployment)
-            }
-        };
         Ok(StateMachine {
             logical_id: self.logical.to_owned(),
-            arn: attributes::arn(self.kind, &name, deployment),
+            arn: attributes::arn(self.kind, &name, self.resolver.deployment),
             name,
-            role_arn,
+            role_arn: self.role_arn()?,
             definition: self.definition(folder)?,
         })
+    }
+
+    /// The role that the template names, else the one that SAM makes.
+    fn role_arn(&self) -> Result<String> {
+        if let Some(role) = self.text(&["Role"])? {
+            return Ok(role);
+        }
+        let deployment = self.resolver.deployment;
+        let role = names::physical(&deployment.stack_name, &format!("{}Role", self.logical), 64);
+        Ok(attributes::arn("AWS::IAM::Role", &role, deployment))
     }
 
     fn definition(&self, folder: &Path) -> Result<String> {
@@ -232,7 +241,9 @@ impl Builder<'_> {
         let path: PathBuf = folder.join(&uri);
         let line = self.at(&["DefinitionUri"]).map_or(self.resource.line, |node| node.line);
         let text = std::fs::read_to_string(&path).map_err(|error| {
-            Fault::new(line, format!("{} cannot be read: {error}", path.display())).within("DefinitionUri").within("Properties")
+            Fault::new(line, format!("{} cannot be read: {error}", path.display()))
+                .within("DefinitionUri")
+                .within("Properties")
         })?;
         self.with_substitutions(&text)
     }
@@ -258,6 +269,19 @@ impl Builder<'_> {
         }
         result.push_str(rest);
         Ok(result)
+    }
+}
+
+/// A parameter is always text, but Athena's API wants numbers and truth values: CloudFormation converts, and so do we.
+fn typed(value: Value) -> Value {
+    match value {
+        Value::Object(entries) => Value::Object(entries.into_iter().map(|(key, value)| (key, typed(value))).collect()),
+        Value::String(text) => match text.as_str() {
+            "true" => Value::Bool(true),
+            "false" => Value::Bool(false),
+            _ => text.parse::<u64>().map_or(Value::String(text), Value::from),
+        },
+        other => other,
     }
 }
 

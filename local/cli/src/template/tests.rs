@@ -81,8 +81,11 @@ fn resolves_references_conditions_and_globals() {
     assert_eq!(names[0], "lake-dev-000000000000");
     assert!(names[1].starts_with("pageviews-elt-unnamed-") && names.len() == 2, "{names:?}");
     let group = &stack.workgroups[0];
-    assert_eq!((group.name.as_str(), group.bytes_scanned_cutoff), ("group-a", Some(1_000_000)));
-    assert_eq!(group.output_location.as_deref(), Some("s3://lake-dev-000000000000/results/"));
+    let configuration = serde_json::json!({
+        "BytesScannedCutoffPerQuery": 1_000_000,
+        "ResultConfiguration": {"OutputLocation": "s3://lake-dev-000000000000/results/"},
+    });
+    assert_eq!((group.name.as_str(), &group.configuration), ("group-a", &configuration));
     let function = &stack.functions[0];
     assert_eq!((function.binary.as_str(), function.memory_mb, function.timeout.as_secs()), ("count", 256, 30));
     let environment: Vec<(&str, &str)> =
@@ -105,7 +108,7 @@ fn parameters_choose_conditions() {
     let stack = resolve(SMALL, &Deployment { parameters, ..Deployment::default() }).unwrap();
     assert_eq!(stack.buckets.len(), 3);
     assert_eq!(stack.functions[0].environment["GONE"], "here");
-    assert_eq!(stack.workgroups[0].bytes_scanned_cutoff, Some(9_000_000));
+    assert_eq!(stack.workgroups[0].configuration["BytesScannedCutoffPerQuery"], 9_000_000);
 }
 
 #[test]
@@ -177,7 +180,10 @@ fn mistakes_are_named_with_line_and_path() {
     assert_eq!(error_of("Parameters: {}"), "t.yaml:1: the template has no Resources");
     assert!(error_of("Resources: [").starts_with("t.yaml:1: "), "{}", error_of("Resources: ["));
     let python = error_of(&SMALL.replace("Runtime: provided.al2023", "Runtime: python3.14"));
-    assert!(python.ends_with("the runtime \"python3.14\" cannot run locally: only binaries (provided.al2023) do"), "{python}");
+    assert!(
+        python.ends_with("the runtime \"python3.14\" cannot run locally: only binaries (provided.al2023) do"),
+        "{python}"
+    );
 }
 
 #[test]

@@ -9,8 +9,22 @@ use super::error::{Fault, Result};
 /// A function's short tag is its name without `Fn::`.
 /// Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html>
 const FUNCTION_TAGS: [&str; 16] = [
-    "And", "Base64", "Cidr", "Equals", "FindInMap", "GetAZs", "GetAtt", "If", "ImportValue", "Join", "Length", "Not",
-    "Or", "Select", "Split", "Sub",
+    "And",
+    "Base64",
+    "Cidr",
+    "Equals",
+    "FindInMap",
+    "GetAZs",
+    "GetAtt",
+    "If",
+    "ImportValue",
+    "Join",
+    "Length",
+    "Not",
+    "Or",
+    "Select",
+    "Split",
+    "Sub",
 ];
 
 /// A value of the template.

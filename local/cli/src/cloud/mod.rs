@@ -1,0 +1,227 @@
+//! The composition root: one process that is S3, Glue, Athena, Lambda and Step Functions for one template.
+//!
+//! - [`lock`]: one process per data directory.
+//! - [`binaries`]: where the functions' programs are.
+//! - [`invoker`]: how a state machine reaches a function; the one place where two services meet.
+
+mod binaries;
+mod invoker;
+mod lock;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use local_aws::athena::Athena;
+use local_aws::glue::Glue;
+use local_aws::lambda::{FunctionSpec, Lambda, LambdaConfig};
+use local_aws::s3::S3;
+use local_aws::states::{States, StatesConfig};
+use local_aws::{Services, serve};
+use local_engine::{Engine, EngineConfig};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::error::{Error, Result};
+use crate::template::{Deployment, Stack, Template};
+use invoker::Invoker;
+use lock::DataDirectoryLock;
+
+/// Memory that all running queries may use together, in bytes: with the rest of the process it stays below 1 GB.
+const QUERY_MEMORY: usize = 640 << 20;
+/// Invocations of one function at once: more than any state machine here starts.
+const FUNCTION_CONCURRENCY: usize = 64;
+
+/// How a local cloud is started.
+#[derive(Debug, Clone)]
+pub struct CloudConfig {
+    /// Where everything is kept.
+    pub data_dir: PathBuf,
+    /// What is deployed.
+    pub template: PathBuf,
+    /// How it is deployed.
+    pub deployment: Deployment,
+    /// Where the functions' programs are; beside the running program when not given.
+    pub functions: Option<PathBuf>,
+    /// Whether to go without functions whose programs are nowhere.
+    pub functions_optional: bool,
+    /// Address and port; port 0 is any free one.
+    pub listen: SocketAddr,
+}
+
+impl CloudConfig {
+    /// A cloud on a free loopback port.
+    pub fn new(data_dir: impl Into<PathBuf>, template: impl Into<PathBuf>) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            template: template.into(),
+            deployment: Deployment::default(),
+            functions: None,
+            functions_optional: false,
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        }
+    }
+}
+
+/// A running local cloud. It ends with [`Cloud::stop`], or when it is dropped.
+#[derive(Debug)]
+pub struct Cloud {
+    address: SocketAddr,
+    stack: Stack,
+    lambda: Lambda,
+    states: States,
+    stop: Option<oneshot::Sender<()>>,
+    server: JoinHandle<std::io::Result<()>>,
+    /// Given back last.
+    _lock: DataDirectoryLock,
+}
+
+impl Cloud {
+    /// Starts a local cloud and deploys the template into it. Starting again in the same data directory finds
+    /// everything as it was.
+    ///
+    /// # Errors
+    /// A template that cannot be deployed, missing programs, a data directory or a port that is in use.
+    pub async fn start(config: &CloudConfig) -> Result<Self> {
+        let stack = Template::load(&config.template)?.resolve(&config.deployment)?;
+        let programs = binaries::locate(&stack, config.functions.as_deref(), config.functions_optional)?;
+        let lock = DataDirectoryLock::take(&config.data_dir)?;
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .map_err(|source| Error::Listen { address: config.listen, source })?;
+        let address = listener.local_addr().map_err(|source| Error::Listen { address: config.listen, source })?;
+        lock.sign(&endpoint(address))?;
+
+        let engine = open_engine(&config.data_dir).await?;
+        let parts = Parts::open(config, &engine, reachable(address))?;
+        let (stop, stopped) = oneshot::channel();
+        // A stop that nobody sends any more is one too.
+        let services = parts.services(&engine, config);
+        let server = tokio::spawn(serve(listener, services, async move { drop(stopped.await) }));
+        parts.deploy(&stack, &engine, programs)?;
+        Ok(Self { address, stack, lambda: parts.lambda, states: parts.states, stop: Some(stop), server, _lock: lock })
+    }
+
+    /// `http://address:port`.
+    pub fn endpoint(&self) -> String {
+        endpoint(self.address)
+    }
+
+    /// What is deployed.
+    pub fn stack(&self) -> &Stack {
+        &self.stack
+    }
+
+    /// Stops what runs and serving, and ends the functions' processes.
+    ///
+    /// # Errors
+    /// When serving failed.
+    pub async fn stop(mut self) -> Result<()> {
+        self.states.shutdown().await;
+        if let Some(stop) = self.stop.take() {
+            // The server may be gone already; then its own result says why.
+            let _ = stop.send(());
+        }
+        self.lambda.shutdown();
+        let served = (&mut self.server).await.map_err(Error::cloud("the server ended unexpectedly"))?;
+        served.map_err(Error::cloud("the server failed"))
+    }
+}
+
+impl Drop for Cloud {
+    fn drop(&mut self) {
+        self.lambda.shutdown();
+        self.server.abort();
+    }
+}
+
+/// The services that hold state of their own.
+struct Parts {
+    athena: Athena,
+    lambda: Lambda,
+    states: States,
+}
+
+impl Parts {
+    fn open(config: &CloudConfig, engine: &Engine, endpoint: SocketAddr) -> Result<Self> {
+        let data_dir = &config.data_dir;
+        let athena = Athena::open(&data_dir.join("athena.sqlite"), engine.clone())
+            .map_err(Error::cloud("Athena's store cannot be opened"))?;
+        let lambda = Lambda::new(LambdaConfig {
+            region: config.deployment.region.clone(),
+            account: config.deployment.account.clone(),
+            endpoint,
+            logs: data_dir.join("logs"),
+            concurrency: FUNCTION_CONCURRENCY,
+        });
+        let states = StatesConfig {
+            path: data_dir.join("states.sqlite"),
+            region: config.deployment.region.clone(),
+            account: config.deployment.account.clone(),
+        };
+        let states = States::open(states, Arc::new(Invoker::new(lambda.clone())))
+            .map_err(Error::cloud("the executions' store cannot be opened"))?;
+        Ok(Self { athena, lambda, states })
+    }
+
+    fn services(&self, engine: &Engine, config: &CloudConfig) -> Services {
+        Services {
+            s3: Arc::new(S3::new(engine.lake().clone(), config.deployment.region.clone())),
+            glue: Arc::new(Glue::new(engine.catalog().clone(), &config.deployment.account)),
+            athena: Arc::new(self.athena.clone()),
+            states: Arc::new(self.states.clone()),
+            lambda: Arc::new(self.lambda.clone()),
+        }
+    }
+
+    /// Makes what the template describes. What is there already stays.
+    fn deploy(&self, stack: &Stack, engine: &Engine, programs: BTreeMap<String, PathBuf>) -> Result<()> {
+        for bucket in &stack.buckets {
+            let made = engine.lake().create_bucket(&bucket.name);
+            made.map_err(Error::cloud(format!("the bucket {} cannot be made", bucket.name)))?;
+        }
+        for group in &stack.workgroups {
+            let made =
+                self.athena.put_workgroup(&group.name, group.description.as_deref(), group.configuration.clone());
+            made.map_err(Error::cloud(format!("the workgroup {} cannot be made", group.name)))?;
+        }
+        for function in &stack.functions {
+            let Some(binary) = programs.get(&function.logical_id) else { continue };
+            self.lambda.put_function(FunctionSpec {
+                name: function.name.clone(),
+                arn: function.arn.clone(),
+                binary: binary.clone(),
+                environment: function.environment.clone(),
+                timeout: function.timeout,
+                memory_mb: function.memory_mb,
+                role_arn: function.role_arn.clone(),
+            });
+        }
+        for machine in &stack.state_machines {
+            let made = self.states.put_state_machine(&machine.name, &machine.definition, &machine.role_arn);
+            made.map_err(Error::cloud(format!("the state machine {} cannot be made", machine.name)))?;
+        }
+        Ok(())
+    }
+}
+
+async fn open_engine(data_dir: &Path) -> Result<Engine> {
+    let threads = std::thread::available_parallelism().map_or(2, NonZeroUsize::get);
+    let config = EngineConfig { data_dir: data_dir.to_owned(), memory_limit: QUERY_MEMORY, threads };
+    let opened = tokio::task::spawn_blocking(move || Engine::open(&config)).await;
+    opened
+        .map_err(Error::cloud("the engine could not be opened"))?
+        .map_err(Error::cloud("the engine could not be opened"))
+}
+
+fn endpoint(address: SocketAddr) -> String {
+    format!("http://{}", reachable(address))
+}
+
+/// Where this machine's own processes reach `address`: all addresses are reached on loopback too.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() { SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())) } else { address }
+}

@@ -1,0 +1,110 @@
+//! `pageviews load`.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use aws_sdk_s3::primitives::ByteStream;
+use clap::Args;
+use futures::{StreamExt as _, TryStreamExt as _};
+use indicatif::ProgressBar;
+use serde::Serialize;
+
+use crate::console::{self, Console};
+use crate::error::{Error, Result};
+use crate::load::{self, Checked, RawFile};
+use crate::raw_zone;
+use crate::session::{CloudArguments, Session};
+
+/// Files that are uploaded at once.
+const UPLOADS: usize = 8;
+
+const EXAMPLES: &str = "\
+Examples:
+  pageviews load raw
+  pageviews load raw --endpoint http://127.0.0.1:4566
+
+The folder is laid out as the raw zone:
+  customers/country=USA/*.csv                  customer_id,name,email,created_at
+  pageviews/year=2026/month=01/day=31/*.csv    view_id,customer_id,url,viewed_at
+
+Every file is checked first: its folder, its header, the fields of every row, its encoding. If anything is
+wrong, the first problem is named by file, line and field, and nothing is uploaded. Loading again replaces
+files of the same name.";
+
+/// Extract and load: check a folder of CSV files and upload it to the lake's raw zone
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct LoadArguments {
+    /// The folder with customers/ and pageviews/
+    folder: PathBuf,
+    /// Check only; upload nothing
+    #[arg(long)]
+    check: bool,
+    #[command(flatten)]
+    cloud: CloudArguments,
+}
+
+/// What was loaded, for programs.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    #[serde(flatten)]
+    pub(super) checked: Checked,
+    /// `s3://bucket/raw/`; null when nothing was uploaded.
+    location: Option<String>,
+    millis: u128,
+}
+
+pub(super) async fn run(arguments: &LoadArguments, console: Console) -> Result<()> {
+    let started = Instant::now();
+    let (files, checked) = check(&arguments.folder, console)?;
+    let location = if arguments.check {
+        None
+    } else {
+        let session = Session::open(&arguments.cloud, false).await?;
+        let location = upload(&session, &files, checked.bytes, console).await?;
+        session.close().await?;
+        Some(location)
+    };
+    let report = Report { checked, location, millis: started.elapsed().as_millis() };
+    console.report(&report, |report| {
+        let Checked { files, bytes, views, customers } = report.checked;
+        format!(
+            "{} page views and {} customers in {} files, {}: {} ({})",
+            console::count(views),
+            console::count(customers),
+            console::count(files),
+            console::bytes(bytes),
+            report.location.as_ref().map_or("checked".to_owned(), |location| format!("now in {location}")),
+            console::duration(started.elapsed()),
+        )
+    })
+}
+
+/// Checks a folder; nothing is uploaded before all of it is in order.
+pub(super) fn check(folder: &Path, console: Console) -> Result<(Vec<RawFile>, Checked)> {
+    let files = load::raw_files(folder)?;
+    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let bar = console.bytes_bar(files.iter().map(|file| file.size).sum(), "checking ");
+    let checked = load::check(&files, threads, &|bytes| bar.inc(bytes))?;
+    bar.finish_and_clear();
+    Ok((files, checked))
+}
+
+/// Uploads checked files, and tells where to.
+pub(super) async fn upload(session: &Session, files: &[RawFile], bytes: u64, console: Console) -> Result<String> {
+    let bucket = session.bucket()?;
+    let bar = console.bytes_bar(bytes, "uploading");
+    let uploads = futures::stream::iter(files).map(|file| put(session, bucket, file, &bar));
+    uploads.buffer_unordered(UPLOADS).try_collect::<()>().await?;
+    bar.finish_and_clear();
+    Ok(format!("s3://{bucket}/{}", raw_zone::PREFIX))
+}
+
+async fn put(session: &Session, bucket: &str, file: &RawFile, bar: &ProgressBar) -> Result<()> {
+    let body = ByteStream::from_path(&file.path).await.map_err(Error::cloud(format!("{}", file.path.display())))?;
+    let request = session.clients.s3.put_object().bucket(bucket).key(format!("{}{}", raw_zone::PREFIX, file.key));
+    request.content_type("text/csv").body(body).send().await.map_err(Error::aws("S3 PutObject"))?;
+    bar.inc(file.size);
+    Ok(())
+}

@@ -1,0 +1,228 @@
+//! `pageviews run`.
+
+use std::time::Duration;
+
+use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent};
+use clap::Args;
+use comfy_table::{CellAlignment, Table};
+use indicatif::ProgressBar;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::console::{self, Console};
+use crate::error::{Error, Result};
+use crate::history::{Failure, Visit, VisitStatus, Visits, millis_between};
+use crate::session::{CloudArguments, Session};
+
+/// Time between two looks at the history: short at first, longer for a long run.
+const FIRST_LOOK: Duration = Duration::from_millis(25);
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+const EXAMPLES: &str = "\
+Examples:
+  pageviews run                         full load into an empty table, else the incremental refresh
+  pageviews run --full-refresh          recompute everything from raw
+  pageviews run --name pvt-2026-01-31   the same name and input again is the same execution
+  pageviews run --json | jq .states";
+
+/// Run PageViewsTransform once, and tell what each state did
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct RunArguments {
+    /// Recompute everything
+    #[arg(long, conflicts_with = "input")]
+    full_refresh: bool,
+    /// The execution's input
+    #[arg(long, value_name = "JSON")]
+    input: Option<String>,
+    /// The execution's name
+    #[arg(long)]
+    name: Option<String>,
+    #[command(flatten)]
+    cloud: CloudArguments,
+}
+
+/// An execution, told for people and programs.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    pub(super) execution_arn: String,
+    pub(super) status: String,
+    pub(super) millis: u64,
+    pub(super) input: Value,
+    pub(super) output: Value,
+    pub(super) failure: Option<Failure>,
+    pub(super) states: Visits,
+}
+
+pub(super) async fn run(arguments: &RunArguments, console: Console) -> Result<()> {
+    let input = arguments.input()?;
+    let session = Session::open(&arguments.cloud, true).await?;
+    let executed = execute(&session, &input, arguments.name.as_deref(), console).await;
+    let report = match executed {
+        Ok(report) => report,
+        Err(error) => {
+            session.close().await?;
+            return Err(error);
+        }
+    };
+    session.close().await?;
+    console.report(&report, human)?;
+    report.check()
+}
+
+impl RunArguments {
+    fn input(&self) -> Result<Value> {
+        match &self.input {
+            None if self.full_refresh => Ok(json!({"full_refresh": true})),
+            None => Ok(json!({})),
+            Some(text) => {
+                serde_json::from_str(text).map_err(|error| Error::Usage(format!("--input is not JSON: {error}")))
+            }
+        }
+    }
+}
+
+impl Report {
+    /// An error when the execution did not succeed.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.status == "SUCCEEDED" {
+            return Ok(());
+        }
+        let state = self.states.failed();
+        let failure = state.and_then(|visit| visit.error.as_ref()).or(self.failure.as_ref());
+        let place = state.map_or(String::new(), |visit| format!(" in {:?}", visit.state));
+        let reason =
+            failure.map_or(String::new(), |failure| format!(": {}: {}", failure.error, readable(&failure.cause)));
+        Err(Error::Execution(format!("the execution {}{place}{reason}", self.status.to_lowercase().replace('_', " "))))
+    }
+}
+
+/// A function's cause is JSON around its message.
+fn readable(cause: &str) -> String {
+    let parsed = serde_json::from_str::<Value>(cause).ok();
+    let message = parsed.as_ref().and_then(|value| value.get("errorMessage")).and_then(Value::as_str);
+    message.unwrap_or(cause).to_owned()
+}
+
+/// Starts an execution and follows it to its end.
+pub(super) async fn execute(session: &Session, input: &Value, name: Option<&str>, console: Console) -> Result<Report> {
+    let machine = session.state_machine()?;
+    let request = session.clients.states.start_execution().state_machine_arn(&machine.arn).input(input.to_string());
+    let started = request.set_name(name.map(str::to_owned)).send().await.map_err(Error::aws("StartExecution"))?;
+    let spinner = console.spinner("starting");
+    let mut wait = FIRST_LOOK;
+    loop {
+        let report = describe(session, started.execution_arn()).await?;
+        if report.status != "RUNNING" {
+            spinner.finish_and_clear();
+            return Ok(report);
+        }
+        show(&report.states, &spinner);
+        tokio::time::sleep(wait).await;
+        wait = (wait * 5 / 4).min(LONGEST_WAIT);
+    }
+}
+
+/// What is known of an execution.
+pub(super) async fn describe(session: &Session, arn: &str) -> Result<Report> {
+    let states = &session.clients.states;
+    let execution = states.describe_execution().execution_arn(arn).send().await;
+    let execution = execution.map_err(Error::aws("DescribeExecution"))?;
+    let events = history(session, arn).await?;
+    let json = |text: Option<&str>| text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null);
+    let last = events.last().map_or(execution.start_date(), HistoryEvent::timestamp);
+    let end = execution.stop_date().unwrap_or(last);
+    let failed = execution.error().is_some() || execution.cause().is_some();
+    Ok(Report {
+        execution_arn: arn.to_owned(),
+        status: status_name(execution.status()),
+        millis: millis_between(execution.start_date(), end),
+        input: json(execution.input()),
+        output: json(execution.output()),
+        failure: failed.then(|| Failure {
+            error: execution.error().unwrap_or_default().to_owned(),
+            cause: execution.cause().unwrap_or_default().to_owned(),
+        }),
+        states: Visits::of(&events),
+    })
+}
+
+fn status_name(status: &ExecutionStatus) -> String {
+    status.as_str().to_owned()
+}
+
+async fn history(session: &Session, arn: &str) -> Result<Vec<HistoryEvent>> {
+    let mut events = Vec::new();
+    let mut token = None;
+    loop {
+        let request = session.clients.states.get_execution_history().execution_arn(arn).max_results(1000);
+        let page = request.set_next_token(token).include_execution_data(true).send().await;
+        let page = page.map_err(Error::aws("GetExecutionHistory"))?;
+        token = page.next_token().map(str::to_owned);
+        events.extend(page.events);
+        if token.is_none() {
+            return Ok(events);
+        }
+    }
+}
+
+/// Says on the terminal which states run, and how many are done.
+fn show(visits: &Visits, spinner: &ProgressBar) {
+    let is_running = |visit: &&Visit| visit.status == VisitStatus::Running && visit.kind != "Parallel";
+    let running: Vec<&str> = visits.0.iter().filter(is_running).map(|visit| visit.state.as_str()).collect();
+    let done = visits.0.iter().filter(|visit| visit.status != VisitStatus::Running).count();
+    spinner.set_message(format!("{done} states done, now: {}", running.join(" and ")));
+}
+
+/// A table of the states, and the result.
+pub(super) fn human(report: &Report) -> String {
+    let mut table = console::table();
+    table.set_header(["State", "Status", "Time", "Attempts", "Rows", "Scanned"]);
+    for visit in report.states.0.iter().filter(|visit| visit.kind != "Pass" && visit.kind != "Choice") {
+        table.add_row([
+            visit.state.clone(),
+            status(visit).to_owned(),
+            visit.millis.map_or(String::new(), |millis| console::duration(Duration::from_millis(millis))),
+            if visit.attempts == 0 { String::new() } else { visit.attempts.to_string() },
+            visit.rows.map_or(String::new(), console::count),
+            visit.bytes_scanned.map_or(String::new(), console::bytes),
+        ]);
+    }
+    align_right(&mut table, 2..6);
+    let time = console::duration(Duration::from_millis(report.millis));
+    format!("{table}\n{} in {time}{}\n{}", report.status, outcome(&report.output), report.execution_arn)
+}
+
+/// Columns of numbers.
+pub(super) fn align_right(table: &mut Table, columns: std::ops::Range<usize>) {
+    for column in columns {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+}
+
+fn status(visit: &Visit) -> &'static str {
+    match visit.status {
+        VisitStatus::Running => "running",
+        VisitStatus::Succeeded if visit.attempts > 1 => "done, retried",
+        VisitStatus::Succeeded => "done",
+        VisitStatus::Caught => "failed, caught",
+        VisitStatus::Failed => "FAILED",
+    }
+}
+
+/// What the run's own summary says.
+fn outcome(output: &Value) -> String {
+    let number = |name: &str| output.get(name).and_then(Value::as_u64);
+    let mode = output.get("mode").and_then(Value::as_str);
+    match (mode, number("rows_after"), number("rows_computed"), number("bytes_scanned")) {
+        (Some(mode), Some(after), Some(computed), Some(bytes)) => format!(
+            ": {mode}, {} rows, {} of them computed, {} scanned",
+            console::count(after),
+            console::count(computed),
+            console::bytes(bytes)
+        ),
+        _ => String::new(),
+    }
+}

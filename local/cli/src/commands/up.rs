@@ -1,0 +1,111 @@
+//! `pageviews up`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cloud::Cloud;
+use crate::console::{Console, warn};
+use crate::error::{Error, Result};
+use crate::session::DeployArguments;
+use crate::template::Stack;
+
+const EXAMPLES: &str = "\
+Examples:
+  pageviews up
+  pageviews up --listen 127.0.0.1:0 --data-dir /tmp/lake --json
+
+Then, in another terminal:
+  export AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_REGION=us-east-1
+  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
+  aws stepfunctions list-state-machines
+  aws s3 ls
+  cargo lambda invoke create-glue-db --data-file events/create-glue-db.json
+
+Requests are not authenticated: whoever reaches the port may do everything. So it listens on this machine's
+loopback address alone, unless --listen names another one.";
+
+/// Serve the local cloud until stopped, with the template deployed
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct UpArguments {
+    /// Listen here; port 0 is any free one
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:4566")]
+    listen: SocketAddr,
+    /// Keep everything in this folder
+    #[arg(long, value_name = "DIR", default_value = ".pageviews", env = "PAGEVIEWS_DATA_DIR")]
+    data_dir: PathBuf,
+    #[command(flatten)]
+    deploy: DeployArguments,
+}
+
+/// Where the cloud answers, for programs.
+#[derive(Serialize)]
+struct Report {
+    endpoint: String,
+    environment: Vec<(&'static str, String)>,
+    buckets: Vec<String>,
+    workgroups: Vec<String>,
+    functions: Vec<String>,
+    state_machines: Vec<String>,
+    not_run_locally: Vec<String>,
+}
+
+pub(super) async fn run(arguments: &UpArguments, console: Console) -> Result<()> {
+    if !arguments.listen.ip().is_loopback() {
+        warn("warning: other machines reach this address, and requests are not authenticated");
+    }
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::cloud("SIGINT cannot be awaited"))?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::cloud("SIGTERM cannot be awaited"))?;
+    let config = arguments.deploy.cloud(arguments.data_dir.clone(), Some(arguments.listen));
+    let cloud = Cloud::start(&config).await?;
+    console.report(&report(&cloud, &arguments.deploy.region), human)?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    cloud.stop().await
+}
+
+fn report(cloud: &Cloud, region: &str) -> Report {
+    let stack = cloud.stack();
+    let endpoint = cloud.endpoint();
+    let environment = vec![
+        ("AWS_ENDPOINT_URL", endpoint.clone()),
+        ("AWS_REGION", region.to_owned()),
+        ("AWS_ACCESS_KEY_ID", "local".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
+    ];
+    Report {
+        endpoint,
+        environment,
+        buckets: stack.buckets.iter().map(|one| one.name.clone()).collect(),
+        workgroups: stack.workgroups.iter().map(|one| one.name.clone()).collect(),
+        functions: stack.functions.iter().map(|one| one.name.clone()).collect(),
+        state_machines: stack.state_machines.iter().map(|one| one.name.clone()).collect(),
+        not_run_locally: not_run(stack),
+    }
+}
+
+/// What the template has and this machine does not run: `AWS::IAM::Role (A, B)`.
+fn not_run(stack: &Stack) -> Vec<String> {
+    stack.not_run.iter().map(|(kind, names)| format!("{kind} ({})", names.join(", "))).collect()
+}
+
+fn human(report: &Report) -> String {
+    let mut text = format!("The local cloud answers at {}\n\n", report.endpoint);
+    for (name, value) in &report.environment {
+        text += &format!("  export {name}={value}\n");
+    }
+    text += &format!("\nBuckets: {}\n", report.buckets.join(", "));
+    text += &format!("Workgroups: {}\n", report.workgroups.join(", "));
+    text += &format!("State machines: {}\n", report.state_machines.join(", "));
+    text += &format!("Functions: {}\n", report.functions.len());
+    if !report.not_run_locally.is_empty() {
+        text += &format!("Not run locally: {}\n", report.not_run_locally.join(", "));
+    }
+    text + "\nCtrl-C stops it."
+}
