@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `definition.asl.json` | the state machine |
 //! | `input.json` | the execution's input; `{}` if absent |
-//! | `tasks.json` | by state name, what its attempts do, the last one again and again: `{"succeed": …}`, `{"fail": {"error": …, "cause": …}}` or `{"echo": true}`, each after `after_seconds` |
+//! | `tasks.json` | by state name, what its attempts do, the last one again and again: `{"succeed": …}`, `{"succeed_with_bytes": …}`, `{"fail": {"error": …, "cause": …}}` or `{"echo": true}`, each after `after_seconds` |
 //! | `abort.json` | stops the execution from outside: `{"after_seconds": …, "error": …, "cause": …}` |
 //! | `history.json` | what must happen, as `GetExecutionHistory` would tell it; timestamps are seconds since the start |
 //! | `refused.txt` | instead of a history: why the definition must be refused |
@@ -103,6 +103,7 @@ struct Behaviour {
     #[serde(default)]
     echo: bool,
     succeed: Option<Value>,
+    succeed_with_bytes: Option<usize>,
     fail: Option<Failing>,
 }
 
@@ -140,7 +141,10 @@ impl TaskRunner for CannedTasks {
         match behaviour.fail {
             Some(Failing { error, cause }) => Err(TaskFailure { error, cause }),
             None if behaviour.echo => Ok(request.arguments),
-            None => Ok(behaviour.succeed.unwrap()),
+            None => Ok(match behaviour.succeed_with_bytes {
+                Some(bytes) => Value::String("x".repeat(bytes)),
+                None => behaviour.succeed.unwrap(),
+            }),
         }
     }
 }

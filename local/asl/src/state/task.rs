@@ -34,7 +34,11 @@ pub(super) async fn act<'r>(visit: &mut Visit<'_, 'r>, task: &'r Task) -> Result
     };
     match result {
         Some(Ok(result)) => {
-            visit.check_size(&result)?;
+            if let Err(Halt::Failure(too_large)) = visit.check_size(&result) {
+                let (error, cause) = (too_large.error.unwrap_or_default(), too_large.cause.unwrap_or_default());
+                visit.emit(failed(&resource, &error, &cause))?;
+                return Err(visit.failure(&error, Some(cause), FailureKind::State));
+            }
             visit.emit(succeeded(&resource, &result))?;
             Ok(visit.acted(Some(result)))
         }

@@ -28,8 +28,10 @@ const LOG_TYPE: HeaderName = HeaderName::from_static("x-amz-log-type");
 pub(super) async fn handle(lambda: &Lambda, request: Request) -> Result<Response, WireError> {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().to_owned();
-    let segments: Vec<&str> =
-        path.strip_prefix(PREFIX).unwrap_or_default().split('/').filter(|segment| !segment.is_empty()).collect();
+    let Some(rest) = path.strip_prefix(PREFIX) else {
+        return Err(WireError::unknown_operation("Lambda", &format!("{} {path}", parts.method)));
+    };
+    let segments: Vec<&str> = rest.split('/').filter(|segment| !segment.is_empty()).collect();
     match (parts.method.clone(), segments.as_slice()) {
         (Method::POST, [name, "invocations"]) => invoke(lambda, &decoded(name), &parts, body).await,
         (Method::GET, []) => Ok(json_response(&list(lambda))),

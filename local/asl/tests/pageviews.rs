@@ -1,0 +1,218 @@
+//! The laws of the state machine that deploys, looped over every Task that it has: a new state is covered the day it is
+//! added. Functions are canned, time is virtual.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test reports by failing")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use local_asl::definition::{Retrier, State};
+use local_asl::history::StateType;
+use local_asl::{
+    Clock, Event, EventKind, EventSink, Outcome, Start, StateMachine, TaskFailure, TaskRequest, TaskRunner, execute,
+};
+use serde_json::{Value, json};
+
+/// The definition, with a function named like its state wherever one is called.
+fn machine() -> StateMachine {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../statemachine/page_views_transform.asl.json");
+    StateMachine::parse(&std::fs::read_to_string(file).unwrap()).unwrap()
+}
+
+/// What every function would answer over a lake of some days.
+fn answer(rows_before: u64) -> Value {
+    let watermark = if rows_before == 0 { Value::Null } else { json!("2026-01-30") };
+    json!({ "Payload": {
+        "query_execution_id": "q", "output": {"version": "7", "location": "s3://lake/output"}, "row_count": rows_before,
+        "watermark": watermark, "rows": 5, "bytes_scanned": 10, "temporary_location": "s3://lake/temporary",
+    } })
+}
+
+#[derive(Default)]
+struct World {
+    rows_before: u64,
+    /// Which state fails, with which error, and how often.
+    failing: Option<(String, String, usize)>,
+    attempts: Mutex<BTreeMap<String, usize>>,
+    events: Mutex<Vec<Event>>,
+}
+
+#[async_trait]
+impl TaskRunner for World {
+    async fn run(&self, request: TaskRequest) -> Result<Value, TaskFailure> {
+        let attempt = {
+            let mut attempts = self.attempts.lock().unwrap();
+            let attempt = attempts.entry(request.state.clone()).or_default();
+            *attempt += 1;
+            *attempt
+        };
+        match &self.failing {
+            Some((state, error, times)) if *state == request.state && attempt <= *times => {
+                Err(TaskFailure { error: error.clone(), cause: "as asked".to_owned() })
+            }
+            _ => Ok(answer(self.rows_before)),
+        }
+    }
+}
+
+impl EventSink for World {
+    fn append(&self, event: &Event) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        self.events.lock().unwrap().push(event.clone());
+        Ok(())
+    }
+}
+
+struct VirtualClock(tokio::time::Instant);
+
+#[async_trait]
+impl Clock for VirtualClock {
+    fn now(&self) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::from_std(self.0.elapsed()).unwrap()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+fn run(world: &World, input: Value) -> Outcome {
+    let start = Start {
+        execution_arn: "arn:aws:states:us-east-1:000000000000:execution:m:run".to_owned(),
+        execution_name: "run".to_owned(),
+        state_machine_arn: "arn:aws:states:us-east-1:000000000000:stateMachine:m".to_owned(),
+        state_machine_name: "m".to_owned(),
+        role_arn: String::new(),
+        region: "us-east-1".to_owned(),
+        input,
+        redrive_count: 0,
+        seed: 1,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let clock = VirtualClock(tokio::time::Instant::now());
+        execute(&machine(), &start, (world, &clock, world), std::future::pending()).await.unwrap()
+    })
+}
+
+fn output(outcome: &Outcome) -> Value {
+    match outcome {
+        Outcome::Succeeded { output } => serde_json::from_str(output).unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn entered(world: &World) -> Vec<String> {
+    let events = world.events.lock().unwrap();
+    let names = events.iter().filter_map(|event| match &event.kind {
+        EventKind::StateEntered { state_type: StateType::Task, name, .. } => Some(name.clone()),
+        _ => None,
+    });
+    names.collect()
+}
+
+/// The inputs and lakes that between them reach every state.
+const MODES: [(u64, &str); 3] = [(0, "{}"), (9, "{}"), (9, r#"{"full_refresh": true}"#)];
+
+/// Every Task, with its retriers.
+fn tasks() -> BTreeMap<String, Vec<Retrier>> {
+    fn collect(states: &BTreeMap<String, State>, found: &mut BTreeMap<String, Vec<Retrier>>) {
+        for (name, state) in states {
+            match state {
+                State::Task(_) => drop(found.insert(name.clone(), state.retriers().to_vec())),
+                State::Parallel(parallel) => parallel.branches.iter().for_each(|branch| collect(&branch.states, found)),
+                State::Map(map) => collect(&map.item_processor.states, found),
+                _ => {}
+            }
+        }
+    }
+    let mut found = BTreeMap::new();
+    collect(&machine().states, &mut found);
+    found
+}
+
+/// A mode that reaches `state`.
+fn mode_with(state: &str) -> (u64, Value) {
+    let (rows_before, input) = MODES
+        .into_iter()
+        .find(|(rows_before, input)| {
+            let world = World { rows_before: *rows_before, ..World::default() };
+            run(&world, serde_json::from_str(input).unwrap());
+            entered(&world).iter().any(|name| name == state)
+        })
+        .unwrap_or_else(|| panic!("nothing reaches the state '{state}'"));
+    (rows_before, serde_json::from_str(input).unwrap())
+}
+
+#[test]
+fn every_mode_goes_its_way() {
+    let summaries = MODES.map(|(rows_before, input)| {
+        let world = World { rows_before, ..World::default() };
+        let summary = output(&run(&world, serde_json::from_str(input).unwrap()));
+        (summary["mode"].clone(), entered(&world).contains(&"Full Load".to_owned()), summary["rows_after"].clone())
+    });
+    assert_eq!(
+        summaries,
+        [
+            (json!("full"), true, json!(5)),
+            (json!("incremental"), false, json!(10)),
+            (json!("full_refresh"), false, json!(10))
+        ]
+    );
+}
+
+#[test]
+fn a_task_that_fails_once_is_tried_again() {
+    for (state, retriers) in tasks() {
+        let (rows_before, input) = mode_with(&state);
+        for error in
+            retriers.iter().flat_map(|retrier| &retrier.error_equals).filter(|error| !error.starts_with("States."))
+        {
+            let failing = Some((state.clone(), error.clone(), 1));
+            let world = World { rows_before, failing, ..World::default() };
+            output(&run(&world, input.clone()));
+            assert_eq!(world.attempts.lock().unwrap()[&state], 2, "{state}: {error}");
+        }
+    }
+}
+
+#[test]
+fn a_query_may_outlive_many_invocations() {
+    for (state, retriers) in tasks() {
+        let waits =
+            retriers.iter().any(|retrier| retrier.error_equals.iter().any(|error| error == "QueryStillRunning"));
+        assert!(waits, "{state} does not wait for its query");
+        let (rows_before, input) = mode_with(&state);
+        let failing = Some((state.clone(), "QueryStillRunning".to_owned(), 50));
+        let world = World { rows_before, failing, ..World::default() };
+        output(&run(&world, input));
+        assert_eq!(world.attempts.lock().unwrap()[&state], 51, "{state}");
+    }
+}
+
+#[test]
+fn a_task_that_always_fails_fails_the_execution_by_its_own_name() {
+    for (state, _) in tasks() {
+        let (rows_before, input) = mode_with(&state);
+        let failing = Some((state.clone(), "QueryFailed".to_owned(), usize::MAX));
+        let world = World { rows_before, failing, ..World::default() };
+        let outcome = run(&world, input);
+        let expected = Outcome::Failed { error: Some("QueryFailed".to_owned()), cause: Some("as asked".to_owned()) };
+        assert_eq!(outcome, expected, "{state}");
+        assert_eq!(world.attempts.lock().unwrap()[&state], 1, "{state}: a failed query is not repeated");
+    }
+}
+
+#[test]
+fn an_input_that_is_not_understood_touches_nothing() {
+    for input in [json!({"full_refresh": 1}), json!({"ful_refresh": true}), json!([]), json!("{}"), json!(null)] {
+        let world = World::default();
+        match run(&world, input.clone()) {
+            Outcome::Failed { error, .. } => assert_eq!(error.as_deref(), Some("InvalidInput"), "{input}"),
+            other => panic!("{input}: {other:?}"),
+        }
+        assert!(entered(&world).is_empty());
+    }
+}
