@@ -114,7 +114,8 @@ fn data(metadata: &TableMetadata, found: &[(&Struct, Partition<'_>)]) -> Result<
         let sum = |(_, partition): &(&Struct, Partition<'_>), nan: bool| -> Option<i64> {
             let counts = partition.members.iter().map(|entry| entry.data_file());
             let counts = counts.map(|file| if nan { file.nan_value_counts() } else { file.null_value_counts() });
-            signed(counts.filter_map(|counts| counts.get(&id)).sum())
+            // No count at all is not a count of zero: only floating point has NaNs.
+            counts.filter_map(|counts| counts.get(&id)).copied().reduce(|a, b| a + b).and_then(signed)
         };
         let values = vec![
             ("min".to_owned(), column(primitive, found.iter().map(least))?),
