@@ -1,6 +1,9 @@
 //! The engine from its one entry: CSV tables and their partitions, Iceberg tables, views, and what is refused.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where its preparation fails")]
+
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use futures::TryStreamExt;
 use local_engine::lake::S3Uri;
@@ -240,21 +243,35 @@ async fn a_failed_statement_leaves_everything_as_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_execution_that_is_dropped_writes_nothing() {
+async fn an_execution_that_is_dropped_writes_all_or_nothing() {
     let athena = Athena::with_raw_zone().await;
     athena.create_output().await;
-    let before = athena.keys("");
-    let insert = athena.engine.prepare(&format!("INSERT INTO pageviews_daily {TRANSFORM}"), "appdb").unwrap();
-    let running = tokio::spawn({
+    let mut dropped = 0;
+    for delay in (0..30).step_by(2) {
+        let before = (athena.keys(""), athena.rows("SELECT count(*) FROM pageviews_daily").await);
+        let insert = athena.engine.prepare(&format!("INSERT INTO pageviews_daily {TRANSFORM}"), "appdb").unwrap();
         let engine = athena.engine.clone();
-        async move { engine.execute(insert).await.map(|_| ()) }
-    });
-    tokio::task::yield_now().await;
-    running.abort();
-    if running.await.is_err_and(|ended| ended.is_cancelled()) {
-        assert_eq!(athena.rows("SELECT count(*) FROM pageviews_daily").await, ["0"]);
-        assert_eq!(athena.keys(""), before);
+        let running = tokio::spawn(async move { engine.execute(insert).await.map(|_| ()) });
+        tokio::time::sleep(Duration::from_millis(delay)).await;
+        running.abort();
+        if running.await.is_ok() {
+            continue;
+        }
+        dropped += 1;
+        // What was under way on other threads ends, and takes its files with it.
+        let patience = Instant::now() + Duration::from_secs(10);
+        let after = loop {
+            let after = (athena.keys(""), athena.rows("SELECT count(*) FROM pageviews_daily").await);
+            // Dropped between the commit and its report, the rows are in: once, and whole.
+            let committed = after.1[0].parse::<u64>().unwrap() == before.1[0].parse::<u64>().unwrap() + 4;
+            if after == before || committed || Instant::now() > patience {
+                break if committed { before.clone() } else { after };
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        assert_eq!(after, before, "dropped after {delay} ms");
     }
+    assert!(dropped > 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -292,6 +309,11 @@ async fn tables_are_shown_and_described() {
     assert_eq!(athena.rows("SELECT name FROM customers WHERE country = 'Côte'").await, ["Bo, Bob"]);
     let properties = athena.rows("SHOW TBLPROPERTIES customers ('skip.header.line.count')").await;
     assert_eq!(properties, ["skip.header.line.count\t1"]);
+    let tables = "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = 'appdb' ORDER BY 1";
+    assert_eq!(athena.rows(tables).await, ["customers|BASE TABLE", "pageviews|BASE TABLE"]);
+    let columns = "SELECT column_name, ordinal_position, data_type FROM awsdatacatalog.information_schema.columns
+                   WHERE table_name = 'customers' AND column_name IN ('name', 'country') ORDER BY 2";
+    assert_eq!(athena.rows(columns).await, ["name|2|varchar", "country|5|varchar"]);
     let plan = athena.rows("EXPLAIN SELECT count(*) FROM customers").await;
     assert!(plan[0].contains("Logical plan"));
 }

@@ -2,6 +2,8 @@
 //!
 //! Nothing is loaded before a query names it.
 
+mod information_schema;
+
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
@@ -112,8 +114,9 @@ impl DatabaseNames {
         if self.catalog != DATA_CATALOG {
             return Err(unknown_catalog(&self.catalog));
         }
-        if self.database == "information_schema" {
-            return Err(Error::unsupported("the information_schema: use SHOW and DESCRIBE"));
+        if self.database == information_schema::NAME {
+            let (catalog, _, name) = self.owned(name);
+            return tokio::task::spawn_blocking(move || information_schema::table(&catalog, &name)).await?;
         }
         let engine = &self.names.planner;
         if let Some((table, kind)) = name.rsplit_once('$') {

@@ -35,7 +35,7 @@ impl Dialect for Language {
 pub(super) struct Tokens<'s> {
     source: &'s str,
     language: Language,
-    tokens: Vec<TokenWithSpan>,
+    list: Vec<TokenWithSpan>,
     at: usize,
 }
 
@@ -58,7 +58,7 @@ impl<'s> Tokens<'s> {
         while tokens.last().is_some_and(|token| token.token == Token::SemiColon) {
             tokens.pop();
         }
-        Ok(Self { source, language, tokens, at: 0 })
+        Ok(Self { source, language, list: tokens, at: 0 })
     }
 
     /// Goes past these words if they come next: `"IF NOT EXISTS"`.
@@ -73,7 +73,7 @@ impl<'s> Tokens<'s> {
     /// Whether these words come next.
     pub(super) fn follows(&self, words: &str) -> bool {
         words.split(' ').enumerate().all(|(offset, word)| {
-            self.tokens.get(self.at + offset).is_some_and(
+            self.list.get(self.at + offset).is_some_and(
                 |token| matches!(&token.token, Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(word)),
             )
         })
@@ -146,7 +146,7 @@ impl<'s> Tokens<'s> {
 
     /// What comes next.
     pub(super) fn peek(&self) -> Option<&Token> {
-        self.tokens.get(self.at).map(|token| &token.token)
+        self.list.get(self.at).map(|token| &token.token)
     }
 
     /// Goes past whatever comes next.
@@ -179,34 +179,34 @@ impl<'s> Tokens<'s> {
 
     /// An error at the cursor.
     pub(super) fn error(&self, message: impl Into<String>) -> Error {
-        let place = self.tokens.get(self.at).map_or_else(|| end_of(self.source), |token| token.span.start);
+        let place = self.list.get(self.at).map_or_else(|| end_of(self.source), |token| token.span.start);
         Error::Syntax { line: place.line, column: place.column, message: message.into() }
     }
 
     /// The statement from the cursor on, with everything before it blanked out, so that lines and columns stay.
     pub(super) fn rest(&self) -> String {
-        self.between(self.at, self.tokens.len())
+        self.between(self.at, self.list.len())
     }
 
     /// The text of the tokens from `start` to before `end`, the rest before it blanked out.
     pub(super) fn between(&self, start: usize, end: usize) -> String {
-        let from = self.tokens.get(start).map_or(self.source.len(), |token| self.offset(token.span.start));
+        let from = self.list.get(start).map_or(self.source.len(), |token| self.offset(token.span.start));
         let to =
-            end.checked_sub(1).and_then(|last| self.tokens.get(last)).map_or(from, |token| self.offset(token.span.end));
+            end.checked_sub(1).and_then(|last| self.list.get(last)).map_or(from, |token| self.offset(token.span.end));
         let blank = |c: char| if c == '\n' { '\n' } else { ' ' };
         self.source[..from].chars().map(blank).chain(self.source[from..to.max(from)].chars()).collect()
     }
 
     /// How many tokens there are: the mark of the end.
     pub(super) fn len(&self) -> usize {
-        self.tokens.len()
+        self.list.len()
     }
 
     /// Whether the last words are these; for clauses that stand behind a query.
     pub(super) fn ends_with(&self, words: &str) -> bool {
         let count = words.split(' ').count();
-        let Some(start) = self.tokens.len().checked_sub(count) else { return false };
-        words.split(' ').zip(&self.tokens[start..]).all(|(word, token)| {
+        let Some(start) = self.list.len().checked_sub(count) else { return false };
+        words.split(' ').zip(&self.list[start..]).all(|(word, token)| {
             matches!(&token.token, Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(word))
         })
     }

@@ -153,17 +153,14 @@ fn shown(spec: &Spec) -> String {
 /// `year=2026/month=01`, with the characters that no folder may have percent-encoded as Hive does.
 pub(in crate::statement) fn path(table: &Table, values: &[String]) -> String {
     const ESCAPED: &str = "\"#%'*/:=?\\{[]^\u{7f}";
-    let escape = |value: &String| {
-        let mut text = String::with_capacity(value.len());
-        for character in value.chars() {
-            if character.is_ascii_control() || ESCAPED.contains(character) {
-                text.push_str(&format!("%{:02X}", u32::from(character)));
-            } else {
-                text.push(character);
-            }
+    let escape = |character: char| {
+        if character.is_ascii_control() || ESCAPED.contains(character) {
+            format!("%{:02X}", u32::from(character))
+        } else {
+            character.to_string()
         }
-        text
     };
+    let escape = |value: &String| value.chars().map(escape).collect::<String>();
     let pairs = table.partition_keys.iter().zip(values).map(|(key, value)| format!("{}={}", key.name, escape(value)));
     pairs.collect::<Vec<_>>().join("/")
 }

@@ -170,9 +170,9 @@ fn row_format(tokens: &mut Tokens<'_>) -> Result<RowFormat> {
     let mut delimited = Parameters::new();
     let mut put = |key: &str, value: String| delimited.insert(key.to_owned(), value);
     if tokens.accept("FIELDS TERMINATED BY") {
-        let delimiter = tokens.string()?;
-        put("field.delim", delimiter.clone());
-        put("serialization.format", delimiter);
+        let comma = tokens.string()?;
+        put("field.delim", comma.clone());
+        put("serialization.format", comma);
         if tokens.accept("ESCAPED BY") {
             put("escape.delim", tokens.string()?);
         }
