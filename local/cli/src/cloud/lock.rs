@@ -1,4 +1,7 @@
 //! One process per data directory: an operating system's lock, which a killed process gives back by itself.
+//!
+//! The engine holds a lock of its own; this one is taken before anything is opened, and says who holds it and where it
+//! answers.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
@@ -17,7 +20,7 @@ impl DataDirectoryLock {
     /// Makes the directory and takes its lock.
     pub(super) fn take(data_dir: &Path) -> Result<Self> {
         fs::create_dir_all(data_dir).map_err(Error::file(data_dir))?;
-        let path = data_dir.join("lock");
+        let path = data_dir.join("cloud.lock");
         let opened = File::options().read(true).write(true).create(true).truncate(false).open(&path);
         let file = opened.map_err(Error::file(&path))?;
         match file.try_lock() {
