@@ -78,7 +78,8 @@ async fn keys(
     }
     let folders = listing.folders.iter().map(|folder| {
         let number = folder.strip_prefix(key).filter(|number| number.len() == digits).and_then(parse);
-        let problem = || invalid(&[location.as_str(), folder, "/ is not ", key, &"0".repeat(digits), "/ with digits"]);
+        let problem =
+            || invalid(&[location.as_str(), folder, "/ is not ", key, " and ", &digits.to_string(), " digits"]);
         Ok((number.ok_or_else(problem)?, location.join(folder).map_err(|_| problem())?))
     });
     folders.collect()
@@ -143,7 +144,7 @@ mod tests {
             ]
         };
         let cases = [
-            (vec![folders("", &["2026"])], "raw/pageviews/2026/ is not year=0000/"),
+            (vec![folders("", &["2026"])], "raw/pageviews/2026/ is not year= and 4 digits"),
             (vec![folders("", &["year=26"])], "year=26/"),
             (vec![folders("", &["year=2026"]), folders("year=2026/", &["month=1"])], "month=1/"),
             (day("day=30"), "day=30/ is not a date"),
