@@ -128,20 +128,12 @@ async fn a_stopped_query_is_cancelled() {
     assert_eq!(stopped.status().unwrap().state_change_reason(), Some("Query cancelled by user"));
 }
 
-#[test]
-fn an_interrupted_query_may_be_tried_again() {
-    let runtime = || tokio::runtime::Runtime::new().unwrap();
-    let dying = runtime();
-    let (folder, id) = dying.block_on(async {
-        let served = Served::start().await;
-        let id = start(&served.athena(), ENDLESS).await;
-        (served.folder, id)
-    });
-    dying.shutdown_timeout(std::time::Duration::from_secs(30));
-    runtime().block_on(async {
-        let served = Served::start_in(folder).await;
-        let interrupted = execution(&served.athena(), &id).await;
-        assert_eq!(state(&interrupted), QueryExecutionState::Failed);
-        assert!(interrupted.status().unwrap().athena_error().unwrap().retryable());
-    });
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_query_may_be_tried_again() {
+    let served = Served::start().await;
+    let id = start(&served.athena(), ENDLESS).await;
+    let served = served.restart().await;
+    let interrupted = execution(&served.athena(), &id).await;
+    assert_eq!(state(&interrupted), QueryExecutionState::Failed);
+    assert!(interrupted.status().unwrap().athena_error().unwrap().retryable(), "{interrupted:?}");
 }

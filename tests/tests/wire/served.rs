@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::Credentials;
@@ -19,7 +20,7 @@ use tokio::net::TcpListener;
 pub(crate) const BUCKET: &str = "lake";
 
 pub(crate) struct Served {
-    pub(crate) folder: TempDir,
+    folder: TempDir,
     pub(crate) address: SocketAddr,
     pub(crate) lake: Lake,
     config: SdkConfig,
@@ -36,8 +37,8 @@ impl Served {
     }
 
     /// Serves what an earlier one left.
-    pub(crate) async fn start_in(folder: TempDir) -> Self {
-        let engine = engine(folder.path());
+    async fn start_in(folder: TempDir) -> Self {
+        let engine = engine(folder.path()).await;
         let lake = engine.lake().clone();
         let glue = Arc::new(Glue::new(engine.catalog().clone(), "000000000000"));
         let s3 = Arc::new(S3::new(lake.clone(), "us-east-1"));
@@ -79,9 +80,16 @@ impl Served {
     }
 }
 
-fn engine(folder: &Path) -> Engine {
+/// Waits for the queries of an earlier server, which hold the folder until they have ended.
+async fn engine(folder: &Path) -> Engine {
     let config = EngineConfig { data_dir: folder.to_owned(), memory_limit: 256 << 20, threads: 2 };
-    Engine::open(&config).expect("the engine")
+    for _ in 0..500 {
+        match Engine::open(&config) {
+            Err(local_engine::Error::DataDirInUse { .. }) => tokio::time::sleep(Duration::from_millis(20)).await,
+            opened => return opened.expect("the engine"),
+        }
+    }
+    panic!("the folder is never free");
 }
 
 async fn sdk_config(endpoint: &str) -> SdkConfig {

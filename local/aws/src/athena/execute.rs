@@ -1,6 +1,7 @@
 //! A query's way from `QUEUED` to its end, in a task of its own.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -13,10 +14,15 @@ use super::Athena;
 use super::query::{Failure, Query, ResultColumn, State, now};
 use super::results::{ResultError, ResultFile, in_background};
 
+/// What a query is told to have failed with when the local cloud stops before its end.
+pub(super) const INTERRUPTED: &str = "GENERIC_INTERNAL_ERROR: the local cloud was stopped while the query ran";
+
 /// How a query ended that did not succeed.
 #[derive(Debug)]
 enum End {
     Stopped,
+    /// The server stops.
+    Interrupted,
     CutOff,
     Failed(Error),
     /// The service's own fault.
@@ -56,7 +62,10 @@ pub(super) fn spawn(athena: &Athena, query: Query, prepared: Result<Prepared, Er
 async fn run(athena: &Athena, mut query: Query, prepared: Result<Prepared, Error>, stop: &Notify) {
     let submitted = Instant::now();
     let attempt = AssertUnwindSafe(attempt(athena, &mut query, prepared, stop)).catch_unwind().await;
-    let outcome = attempt.unwrap_or_else(|_| Err(End::Broken("the query's task panicked".to_owned())));
+    let mut outcome = attempt.unwrap_or_else(|_| Err(End::Broken("the query's task panicked".to_owned())));
+    if outcome.is_err() && athena.inner.stopping.load(Ordering::Relaxed) {
+        outcome = Err(End::Interrupted);
+    }
     conclude(&mut query, outcome);
     query.completed = Some(now());
     query.statistics.total = query.statistics.preprocessing + millis(submitted);
@@ -148,6 +157,7 @@ fn conclude(query: &mut Query, outcome: Result<(), End>) {
     (query.state, query.reason, query.failure) = match outcome {
         Ok(()) => (State::Succeeded, None, None),
         Err(End::Stopped) => (State::Cancelled, Some("Query cancelled by user".to_owned()), None),
+        Err(End::Interrupted) => (State::Failed, Some(INTERRUPTED.to_owned()), Some(Failure::SYSTEM)),
         // Athena's own text.
         Err(End::CutOff) => (State::Cancelled, Some("Bytes scanned limit was exceeded".to_owned()), None),
         Err(End::Failed(error)) => (State::Failed, Some(error.to_string()), Some(Failure::of(&error))),

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::Athena;
 use super::error::{internal, invalid};
+use super::execute::INTERRUPTED;
 use super::query::{Failure, Query, State, now};
 use super::workgroups::{self, PRIMARY};
 use crate::error::WireError;
@@ -125,7 +126,7 @@ pub(super) fn runtime_statistics(athena: &Athena, input: &ById) -> Result<Value,
 pub(super) fn fail_interrupted(athena: &Athena) -> Result<(), WireError> {
     for mut query in athena.inner.store.unfinished().map_err(internal)? {
         query.state = State::Failed;
-        query.reason = Some("GENERIC_INTERNAL_ERROR: the local cloud was stopped while the query ran".to_owned());
+        query.reason = Some(INTERRUPTED.to_owned());
         query.failure = Some(Failure::SYSTEM);
         query.completed = Some(now());
         athena.inner.store.update(&query).map_err(internal)?;

@@ -11,7 +11,8 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -52,6 +53,8 @@ struct Inner {
     slots: Arc<Semaphore>,
     /// How to stop the queries that have not ended, by id.
     stops: Mutex<HashMap<String, Arc<Notify>>>,
+    /// Whether the server stops, and every query with it.
+    stopping: AtomicBool,
 }
 
 impl Athena {
@@ -61,8 +64,13 @@ impl Athena {
     /// `InternalServerException`, if the store cannot be read.
     pub fn open(path: &Path, engine: Engine) -> Result<Self, WireError> {
         let store = Store::open(path).map_err(internal)?;
-        let stops = Mutex::default();
-        let inner = Inner { engine, store, slots: Arc::new(Semaphore::new(RUNNING_AT_ONCE)), stops };
+        let inner = Inner {
+            engine,
+            store,
+            slots: Arc::new(Semaphore::new(RUNNING_AT_ONCE)),
+            stops: Mutex::default(),
+            stopping: AtomicBool::new(false),
+        };
         let athena = Self { inner: Arc::new(inner) };
         executions::fail_interrupted(&athena)?;
         workgroups::ensure_primary(&athena)?;
@@ -109,5 +117,11 @@ impl JsonService for Athena {
         let (athena, operation) = (self.clone(), operation.to_owned());
         let done = tokio::task::spawn_blocking(move || athena.run(&operation, &body));
         done.await.unwrap_or_else(|error| Err(internal(error)))
+    }
+
+    fn stop(&self) {
+        self.inner.stopping.store(true, Ordering::Relaxed);
+        let stops = self.inner.stops.lock().unwrap_or_else(PoisonError::into_inner);
+        stops.values().for_each(|stop| stop.notify_one());
     }
 }

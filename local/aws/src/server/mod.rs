@@ -44,6 +44,9 @@ pub struct Caller {
 pub trait JsonService: Send + Sync + 'static {
     /// Runs `operation` (`GetTable`, not `AWSGlue.GetTable`) on the request's body.
     async fn call(&self, operation: &str, body: Bytes, caller: &Caller) -> Result<Value, WireError>;
+
+    /// The server stops: whatever the service does in the background ends, in a state that can be told from success.
+    fn stop(&self) {}
 }
 
 /// A service that reads requests itself.
@@ -83,7 +86,7 @@ pub async fn serve(
     services: Services,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let router = Router::new().fallback(dispatch).with_state(services);
+    let router = Router::new().fallback(dispatch).with_state(services.clone());
     // A delayed acknowledgement would cost 40 ms a request.
     let listener = listener.tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {
@@ -93,6 +96,7 @@ pub async fn serve(
     let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
     let server = axum::serve(listener, router).with_graceful_shutdown(async move {
         shutdown.await;
+        [services.glue, services.athena, services.states].iter().for_each(|service| service.stop());
         // The receiver lives as long as this function.
         let _ = stopping.send(());
     });
