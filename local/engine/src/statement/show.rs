@@ -91,18 +91,10 @@ fn pattern(tokens: &mut Tokens<'_>) -> Result<Option<Regex>> {
         return Ok(None);
     }
     let text = tokens.string()?;
-    let choices: Vec<String> = text
-        .split('|')
-        .map(|choice| {
-            choice
-                .split('*')
-                .map(regex::escape)
-                .collect::<Vec<_>>()
-                .join(".*")
-                .replace(r"\.\.*", ".*")
-                .replace(r"\.", ".")
-        })
-        .collect();
+    // `.*` means the same as `*`, as in Hive's regular expressions.
+    let any = text.replace(".*", "*");
+    let choice = |choice: &str| choice.split('*').map(regex::escape).collect::<Vec<_>>().join(".*");
+    let choices: Vec<String> = any.split('|').map(choice).collect();
     let regex = RegexBuilder::new(&format!("^({})$", choices.join("|"))).case_insensitive(true).build();
     regex.map(Some).map_err(|error| tokens.error(error.to_string()))
 }

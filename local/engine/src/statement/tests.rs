@@ -68,6 +68,7 @@ fn statements_are_known_by_their_words() {
 const REFUSED: &[(&str, &str)] = &[
     ("", "line 1:1: the statement is empty"),
     ("-- nothing\n;", "line 1:1: the statement is empty"),
+    ("'abc", "line 1:1: Unterminated string literal"),
     ("SELEC 1", "line 1:1: mismatched input 'SELEC'. Expecting: 'ALTER', 'CREATE'"),
     ("CREATE TABEL t (a int)", "line 1:8: mismatched input 'TABEL'. Expecting: 'DATABASE', 'EXTERNAL'"),
     (

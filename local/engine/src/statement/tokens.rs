@@ -1,7 +1,7 @@
 //! [`Tokens`]: a cursor over the words of a statement, which tells where and why it stops.
 
 use datafusion::sql::sqlparser::dialect::Dialect;
-use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Whitespace};
+use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
 use super::reserved;
 use crate::{Error, Result};
@@ -248,22 +248,10 @@ pub(super) fn first_words(source: &str) -> Vec<String> {
     words.take(ENOUGH).map(upper).collect()
 }
 
-/// Whether the statement begins with a line or block comment or is empty of anything else.
+/// Whether there is nothing but spaces, comments and semicolons.
 pub(super) fn is_blank(source: &str) -> bool {
-    let mut tokens = Vec::new();
-    let _error = Tokenizer::new(&Language::Trino, source).tokenize_with_location_into_buf(&mut tokens);
-    tokens.iter().all(|token| {
-        matches!(
-            token.token,
-            Token::Whitespace(
-                Whitespace::Space
-                    | Whitespace::Newline
-                    | Whitespace::Tab
-                    | Whitespace::SingleLineComment { .. }
-                    | Whitespace::MultiLineComment(_)
-            ) | Token::SemiColon
-        )
-    })
+    let tokens = Tokenizer::new(&Language::Trino, source).tokenize();
+    tokens.is_ok_and(|tokens| tokens.iter().all(|token| matches!(token, Token::Whitespace(_) | Token::SemiColon)))
 }
 
 /// Hive's escapes in strings.
