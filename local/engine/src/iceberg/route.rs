@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ::iceberg::arrow::{PartitionValueCalculator, arrow_struct_to_literal};
@@ -16,6 +17,7 @@ use arrow::row::{OwnedRow, RowConverter, SortField};
 use datafusion::error::DataFusionError;
 
 use crate::Result;
+use crate::lake::{Lake, S3Uri};
 
 /// Splits batches by a table's default partition spec.
 pub(super) struct Router {
@@ -93,22 +95,45 @@ fn group(values: &ArrayRef) -> Result<Vec<Vec<u32>>> {
 #[derive(Debug, Clone)]
 pub(super) struct Locations {
     folder: String,
-    given: Arc<Mutex<Vec<String>>>,
+    given: Arc<Given>,
+}
+
+/// The addresses given. With the last writer that may still use one, the files go, unless they are to stay.
+#[derive(Debug)]
+struct Given {
+    lake: Lake,
+    kept: AtomicBool,
+    locations: Mutex<Vec<String>>,
+}
+
+impl Drop for Given {
+    fn drop(&mut self) {
+        if self.kept.load(Ordering::Acquire) {
+            return;
+        }
+        for location in self.locations.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            let removed = S3Uri::parse(location).and_then(|uri| self.lake.delete(&uri));
+            if let Err(error) = removed {
+                tracing::warn!(location, %error, "a file of a failed statement could not be removed");
+            }
+        }
+    }
 }
 
 /// A file name holds 255 bytes; what is cut off here is still told apart by the file's own name.
 const LONGEST_SEGMENT: usize = 200;
 
 impl Locations {
-    pub(super) fn new(metadata: &TableMetadata) -> Self {
+    pub(super) fn new(lake: &Lake, metadata: &TableMetadata) -> Self {
         let configured = metadata.properties().get("write.data.path").map(|path| path.trim_end_matches('/').to_owned());
         let folder = configured.unwrap_or_else(|| format!("{}/data", metadata.location()));
-        Self { folder, given: Arc::default() }
+        let given = Given { lake: lake.clone(), kept: AtomicBool::new(false), locations: Mutex::default() };
+        Self { folder, given: Arc::new(given) }
     }
 
-    /// Every address given so far.
-    pub(super) fn given(&self) -> Vec<String> {
-        self.given.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The files at these addresses stay.
+    pub(super) fn keep(&self) {
+        self.given.kept.store(true, Ordering::Release);
     }
 }
 
@@ -130,7 +155,7 @@ impl LocationGenerator for Locations {
         }
         location.push('/');
         location.push_str(file_name);
-        self.given.lock().unwrap_or_else(PoisonError::into_inner).push(location.clone());
+        self.given.locations.lock().unwrap_or_else(PoisonError::into_inner).push(location.clone());
         location
     }
 }

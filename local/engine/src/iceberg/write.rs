@@ -28,7 +28,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use super::route::{Locations, Router};
 use super::{bounds, properties};
-use crate::lake::{Lake, S3Uri};
+use crate::lake::Lake;
 use crate::{Error, Result};
 
 /// Athena's limit for one statement.
@@ -44,12 +44,11 @@ const STEP_ROWS: usize = 8192;
 /// Batches that may wait in front of a lane.
 const LANE_QUEUE: usize = 4;
 
-/// Data files that no snapshot refers to yet. Dropped before [`DataFiles::keep`], it removes them.
+/// Data files that no snapshot refers to yet. Unless [`DataFiles::keep`] is called, they are removed: by whoever is the
+/// last to know their addresses, since a writer on another thread may outlive the statement by one more file.
 #[derive(Debug)]
 pub(super) struct DataFiles {
-    lake: Lake,
     locations: Locations,
-    kept: bool,
     /// What was written.
     pub(super) files: Vec<DataFile>,
 }
@@ -61,23 +60,9 @@ impl DataFiles {
     }
 
     /// A snapshot refers to them now: they stay. Returns their addresses.
-    pub(super) fn keep(mut self) -> Vec<String> {
-        self.kept = true;
+    pub(super) fn keep(self) -> Vec<String> {
+        self.locations.keep();
         self.files.iter().map(|file| file.file_path().to_owned()).collect()
-    }
-}
-
-impl Drop for DataFiles {
-    fn drop(&mut self) {
-        if self.kept {
-            return;
-        }
-        for location in self.locations.given() {
-            let removed = S3Uri::parse(&location).and_then(|uri| self.lake.delete(&uri));
-            if let Err(error) = removed {
-                tracing::warn!(location, %error, "a file of a failed statement could not be removed");
-            }
-        }
     }
 }
 
@@ -93,8 +78,8 @@ pub(super) async fn write(
     plan: Arc<dyn ExecutionPlan>,
     context: Arc<TaskContext>,
 ) -> Result<DataFiles> {
-    let locations = Locations::new(metadata);
-    let mut written = DataFiles { lake: lake.clone(), locations: locations.clone(), kept: false, files: Vec::new() };
+    let locations = Locations::new(lake, metadata);
+    let mut written = DataFiles { locations: locations.clone(), files: Vec::new() };
     let sink = Arc::new(Sink::new(files, metadata, locations, context.session_config().target_partitions())?);
     let mut inputs = JoinSet::new();
     for partition in 0..plan.output_partitioning().partition_count() {
@@ -111,10 +96,17 @@ pub(super) async fn write(
     }
     // A lane that failed is the cause of what its inputs say: its word goes first.
     let mut lanes = sink.close();
+    let mut encoded = Ok(());
     while let Some(lane) = lanes.join_next().await {
-        written.files.extend(joined(lane)?);
+        match joined(lane) {
+            Ok(files) => written.files.extend(files),
+            Err(error) => {
+                encoded = encoded.and(Err(error));
+                lanes.abort_all();
+            }
+        }
     }
-    outcome?;
+    encoded.and(outcome)?;
     written.files.sort_by(|a, b| a.file_path().cmp(b.file_path()));
     Ok(written)
 }
