@@ -87,7 +87,10 @@ pub(crate) fn rewrite(expr: &mut Expr, now: i64) -> Result<()> {
         ("max_by", 2) => by_extreme(function, false),
         ("min_by", 2) => by_extreme(function, true),
         ("approx_percentile", 2) => approx_percentile(function),
-        ("listagg", 1 | 2) => listagg(function),
+        ("listagg", 1 | 2) => {
+            listagg(function);
+            *expr = call("$text", vec![take(expr)]);
+        }
         ("map_agg", 2) => *expr = map_agg(function),
         ("histogram", 1) => *expr = histogram(function),
         ("geometric_mean", 1) => {

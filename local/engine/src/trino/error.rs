@@ -180,8 +180,28 @@ fn named(text: &str) -> Option<Error> {
         let found = Regex::new(pattern).ok()?.captures(text)?;
         let mut words = String::new();
         found.expand(message, &mut words);
+        if matches!(*name, "TYPE_MISMATCH" | "INVALID_CAST_ARGUMENT") {
+            words = trino_words(&words);
+        }
         Some(Error::user(name, *number, words))
     })
+}
+
+/// Arrow's type names as Trino's.
+fn trino_words(text: &str) -> String {
+    const WORDS: [(&str, &str); 10] = [
+        ("Utf8View", "varchar"),
+        ("LargeUtf8", "json"),
+        ("Utf8", "varchar"),
+        ("Int64", "bigint"),
+        ("Int32", "integer"),
+        ("Float64", "double"),
+        ("Float32", "real"),
+        ("Date32", "date"),
+        ("Boolean", "boolean"),
+        ("Decimal128", "decimal"),
+    ];
+    WORDS.iter().fold(text.to_owned(), |text, (arrow, trino)| text.replace(arrow, trino))
 }
 
 /// The names that [`tagged`] carries.
@@ -191,7 +211,7 @@ fn static_name(name: &str) -> &'static str {
 }
 
 /// DataFusion's wording, Trino's name and Athena's number for it, and Trino's wording.
-const PATTERNS: [(&str, &str, i32, &str); 15] = [
+const PATTERNS: [(&str, &str, i32, &str); 16] = [
     (r"table '([^']*)' not found", "TABLE_NOT_FOUND", TABLE, "Table '$1' does not exist"),
     (r"(?:failed to resolve (?:catalog|schema)): (\S+)", "SCHEMA_NOT_FOUND", STATEMENT, "Schema '$1' does not exist"),
     (r"Invalid function '([^']*)'", "FUNCTION_NOT_FOUND", STATEMENT, "Function '$1' not registered"),
@@ -218,6 +238,12 @@ const PATTERNS: [(&str, &str, i32, &str); 15] = [
         "SUBQUERY_MULTIPLE_ROWS",
         DATA,
         "Scalar sub-query has returned multiple rows",
+    ),
+    (
+        r"Cannot create filter with non-boolean predicate '.*' returning (\w+)",
+        "TYPE_MISMATCH",
+        STATEMENT,
+        "WHERE clause must evaluate to a boolean: actual type $1",
     ),
     (r"Cannot (?:coerce|infer) .*", "TYPE_MISMATCH", STATEMENT, "$0"),
     (

@@ -5,7 +5,7 @@
 //! - [`parse`]: text to syntax tree, through [`tokens`], with Trino's words for syntax errors.
 //! - [`rewrite`], [`expressions`], [`calls`]: the tree in the words that the planner knows; refusals by name.
 //! - [`plan`]: the tree to a checked plan, by [`planner`] (operators, type names), [`unnest`] and [`typing`] (Trino's
-//!   rules, `CAST`, `TRY`); [`coercion`] says which types fit together.
+//!   rules, `CAST`, `TRY`, [`single`]-valued subqueries); [`coercion`] says which types fit together.
 //! - [`functions`], [`aggregates`]: what can be called; each [`function`] has Trino's [`signature`]s.
 //! - [`format`], [`types`]: values and type names as Athena writes them.
 //! - [`error`]: DataFusion's errors under Trino's names.
@@ -30,6 +30,7 @@ mod planner;
 mod rewrite;
 mod session;
 mod signature;
+mod single;
 mod text;
 mod tokens;
 pub mod types;

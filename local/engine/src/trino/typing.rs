@@ -1,5 +1,7 @@
 //! Trino's typing rules over the whole plan, before DataFusion adds conversions of its own.
 
+use std::sync::Arc;
+
 use arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
@@ -13,7 +15,7 @@ use datafusion::optimizer::AnalyzerRule;
 
 use super::coercion::{self, Kind};
 use super::types::trino_name;
-use super::{attempt, casts, error};
+use super::{attempt, casts, error, single};
 
 /// Refuses what Trino refuses, and gives `CAST` and `TRY` Trino's meaning.
 #[derive(Debug)]
@@ -107,6 +109,13 @@ fn analyze_expr(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         Expr::ScalarFunction(ScalarFunction { func, mut args }) if func.name() == "try" && args.len() == 1 => {
             Ok(Transformed::yes(attempt::forgive(args.swap_remove(0), schema)?))
         }
+        Expr::ScalarSubquery(mut subquery) => Ok(match single::one_row(&subquery.subquery)? {
+            Some(plan) => {
+                subquery.subquery = Arc::new(plan);
+                Transformed::yes(Expr::ScalarSubquery(subquery))
+            }
+            None => Transformed::no(Expr::ScalarSubquery(subquery)),
+        }),
         other => check_expr(&other, schema).map(|()| Transformed::no(other)),
     }
 }

@@ -1,6 +1,7 @@
 //! JSON, kept as text.
 //! Source: <https://trino.io/docs/current/functions/json.html>
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datafusion::error::Result;
@@ -20,7 +21,7 @@ pub(crate) fn functions() -> Vec<Arc<ScalarUDF>> {
             unary(c, |s: &str| {
                 let parsed = serde_json::from_str::<Value>(s);
                 parsed
-                    .map(|v| Some(v.to_string()))
+                    .map(|v| Some(sorted(v).to_string()))
                     .map_err(|_| data(INVALID, format!("Cannot convert value to JSON: '{s}'")))
             })
         }),
@@ -64,6 +65,18 @@ pub(crate) fn functions() -> Vec<Arc<ScalarUDF>> {
             unary(c, |s: &str| Ok(parse(s).map(|v| !v.is_array() && !v.is_object())))
         }),
     ]
+}
+
+/// With the fields of every object in the order of their names.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
+        Value::Object(fields) => {
+            let ordered: BTreeMap<_, _> = fields.into_iter().map(|(name, value)| (name, sorted(value))).collect();
+            Value::Object(ordered.into_iter().collect())
+        }
+        other => other,
+    }
 }
 
 /// Text that is no JSON gives NULL.
