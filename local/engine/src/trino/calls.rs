@@ -103,7 +103,7 @@ pub(crate) fn rewrite(expr: &mut Expr, now: i64) -> Result<()> {
             replace(function, "approx_distinct", vec![value]);
             *expr = cast_to(take(expr), SqlType::BigInt(None));
         }
-        ("row_number" | "rank" | "dense_rank", 0) | ("ntile", 1) => {
+        ("row_number" | "rank" | "dense_rank", 0) | ("ntile", 1) | ("grouping", 1..) => {
             *expr = cast_to(take(expr), SqlType::BigInt(None));
         }
         (name, arity) if REWRITTEN.contains(&name) && name != "unnest" => {

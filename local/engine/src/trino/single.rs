@@ -24,7 +24,8 @@ pub(crate) fn one_row(subquery: &Arc<LogicalPlan>) -> Result<Option<LogicalPlan>
     let Some((qualifier, field)) = subquery.schema().iter().next() else { return Ok(None) };
     let column = Expr::from((qualifier, field));
     let value = AggregateFunction::new_udf(function(), vec![column], false, None, vec![], None);
-    let value = Expr::AggregateFunction(value).alias(field.name());
+    // Another name than the column's: a correlated subquery keeps that beside it.
+    let value = Expr::AggregateFunction(value).alias(format!("$single({})", field.name()));
     let none: [Expr; 0] = [];
     LogicalPlanBuilder::from(Arc::clone(subquery)).aggregate(none, [value])?.build().map(Some)
 }
