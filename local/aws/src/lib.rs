@@ -2,6 +2,8 @@
 //!
 //! - [`server`]: one port; tells by path and `X-Amz-Target` which service a request is for.
 //! - [`error`]: [`WireError`], an error as AWS's JSON protocols carry it.
+//! - [`athena`]: queries, run in the background by the engine, and durable.
+//! - [`glue`]: the data catalog.
 //! - [`lambda`]: functions as child processes that speak the Lambda Runtime API.
 //! - [`s3`]: objects, by the crate `s3s`, over the lake's folders.
 //! - [`states`]: Step Functions, over `local-asl`.
