@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::ProvideErrorMetadata;
+use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, CompletedMultipartUpload, CompletedPart};
 use local_engine::lake::S3Uri;
@@ -68,7 +69,7 @@ async fn an_upload_that_breaks_off_leaves_nothing() {
     put(&s3, "whole", "whole").await;
     let address = served.address;
     let broken = tokio::task::spawn_blocking(move || {
-        let mut stream = std::net::TcpStream::connect(&address).unwrap();
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
         let head = "PUT /lake/whole HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf";
         stream.write_all(head.as_bytes()).unwrap();
         stream.shutdown(std::net::Shutdown::Write).unwrap();
@@ -111,7 +112,7 @@ async fn pages_give_every_key_once() {
     served.lake.put(&S3Uri::new(BUCKET, "b/x"), b"").unwrap();
     let pages = s3.list_objects_v2().bucket(BUCKET).prefix("a/").into_paginator().page_size(10).send();
     let pages: Vec<_> = pages.collect::<Result<_, _>>().await.unwrap();
-    let keys: Vec<_> = pages.iter().flat_map(|page| page.contents()).filter_map(|object| object.key()).collect();
+    let keys: Vec<_> = pages.iter().flat_map(ListObjectsV2Output::contents).filter_map(|object| object.key()).collect();
     assert_eq!(pages.len(), 3);
     assert_eq!(keys, (0..25).map(|number| format!("a/{number:02}")).collect::<Vec<_>>());
     let folders = s3.list_objects_v2().bucket(BUCKET).delimiter("/").send().await.unwrap();

@@ -56,7 +56,7 @@ pub(super) fn spawn(athena: &Athena, query: Query, prepared: Result<Prepared, Er
     let stops = athena.inner.stops.lock();
     stops.unwrap_or_else(PoisonError::into_inner).insert(query.id.clone(), Arc::clone(&stop));
     let athena = athena.clone();
-    tokio::spawn(async move { run(&athena, query, prepared, &stop).await });
+    tokio::spawn(async move { Box::pin(run(&athena, query, prepared, &stop)).await });
 }
 
 async fn run(athena: &Athena, mut query: Query, prepared: Result<Prepared, Error>, stop: &Notify) {

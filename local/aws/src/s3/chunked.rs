@@ -131,7 +131,7 @@ fn malformed(what: &str) -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use http_body_util::BodyExt;
+    use http_body_util::{BodyExt, Collected};
 
     use super::*;
 
@@ -140,7 +140,7 @@ mod tests {
         let pieces = encoded.as_bytes().chunks(piece).map(|piece| Ok::<_, io::Error>(Bytes::from_static(piece)));
         let trailers = Trailers::default();
         let body = decode(Body::from_stream(stream::iter(pieces)), trailers.clone());
-        (BodyExt::collect(body).await.map(|body| body.to_bytes()).map_err(|error| error.to_string()), trailers)
+        (BodyExt::collect(body).await.map(Collected::to_bytes).map_err(|error| error.to_string()), trailers)
     }
 
     #[tokio::test]

@@ -96,7 +96,9 @@ pub async fn serve(
     let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
     let server = axum::serve(listener, router).with_graceful_shutdown(async move {
         shutdown.await;
-        [services.glue, services.athena, services.states].iter().for_each(|service| service.stop());
+        for service in [services.glue, services.athena, services.states] {
+            service.stop();
+        }
         // The receiver lives as long as this function.
         let _ = stopping.send(());
     });
