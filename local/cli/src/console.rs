@@ -3,8 +3,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
-use comfy_table::Table;
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{LineStyle, Table, TableStyle};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -65,7 +64,8 @@ impl Console {
 
 /// Writes one line to standard output.
 pub(crate) fn print(text: &str) -> Result<()> {
-    writeln!(io::stdout().lock(), "{text}").map_err(Error::Output)
+    // In one piece, so that a reader who leaves after the first line does not fail the rest.
+    io::stdout().lock().write_all(format!("{text}\n").as_bytes()).map_err(Error::Output)
 }
 
 /// Writes one line to standard error. When that is closed nobody listens, and nothing is lost.
@@ -76,7 +76,7 @@ pub(crate) fn warn(text: &str) {
 /// An empty table in the commands' style.
 pub(crate) fn table() -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY);
+    table.load_style(TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─')));
     table
 }
 

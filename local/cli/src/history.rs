@@ -28,6 +28,8 @@ pub struct Visit {
     pub state: String,
     /// Its type: `Task`, `Choice`, …
     pub kind: String,
+    /// How many Parallel or Map states it lies in.
+    pub depth: usize,
     /// How it stands.
     pub status: VisitStatus,
     /// From entering to leaving, in milliseconds; none while it runs.
@@ -97,6 +99,7 @@ impl Fold {
             self.visits.push(Visit {
                 state: details.name().to_owned(),
                 kind: kind.trim_end_matches("StateEntered").to_owned(),
+                depth: before.map_or(0, |before| self.depth_behind(before)),
                 status: VisitStatus::Running,
                 millis: None,
                 attempts: 0,
@@ -121,6 +124,13 @@ impl Fold {
         if let Some(current) = current {
             self.visit_of.insert(event.id(), current);
         }
+    }
+
+    /// The depth of what follows an event of a visit: a Parallel or Map state that has not been left holds it.
+    fn depth_behind(&self, before: usize) -> usize {
+        let visit = &self.visits[before];
+        let inside = matches!(visit.kind.as_str(), "Parallel" | "Map") && visit.status == VisitStatus::Running;
+        visit.depth + usize::from(inside)
     }
 
     /// The visit that a state's exit ends: the one its events belong to, else the last one that is open.
@@ -171,4 +181,92 @@ fn failure(event: &HistoryEvent) -> Option<Failure> {
 pub fn millis_between(from: &DateTime, to: &DateTime) -> u64 {
     let millis = |moment: &DateTime| moment.to_millis().unwrap_or(0);
     u64::try_from(millis(to) - millis(from)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sfn::types::{
+        HistoryEventType, StateEnteredEventDetails, StateExitedEventDetails, TaskFailedEventDetails,
+    };
+
+    use super::*;
+
+    /// Builds histories: each event a second after the one before it.
+    #[derive(Default)]
+    struct Log(Vec<HistoryEvent>);
+
+    impl Log {
+        fn event(&mut self, kind: &str, previous: i64) -> aws_sdk_sfn::types::builders::HistoryEventBuilder {
+            let id = i64::try_from(self.0.len()).unwrap() + 1;
+            HistoryEvent::builder()
+                .id(id)
+                .previous_event_id(previous)
+                .timestamp(DateTime::from_secs(id))
+                .r#type(HistoryEventType::from(kind))
+        }
+
+        fn add(&mut self, kind: &str, previous: i64) -> i64 {
+            let event = self.event(kind, previous).build().unwrap();
+            self.push(event)
+        }
+
+        fn enter(&mut self, kind: &str, name: &str, previous: i64) -> i64 {
+            let details = StateEnteredEventDetails::builder().name(name).build().unwrap();
+            let event = self.event(&format!("{kind}StateEntered"), previous);
+            self.push(event.state_entered_event_details(details).build().unwrap())
+        }
+
+        fn exit(&mut self, kind: &str, name: &str, output: &str, previous: i64) -> i64 {
+            let details = StateExitedEventDetails::builder().name(name).output(output).build().unwrap();
+            let event = self.event(&format!("{kind}StateExited"), previous);
+            self.push(event.state_exited_event_details(details).build().unwrap())
+        }
+
+        fn fail(&mut self, error: &str, previous: i64) -> i64 {
+            let details = TaskFailedEventDetails::builder().resource_type("lambda").resource("invoke").error(error);
+            let event = self.event("TaskFailed", previous);
+            self.push(event.task_failed_event_details(details.build().unwrap()).build().unwrap())
+        }
+
+        fn push(&mut self, event: HistoryEvent) -> i64 {
+            self.0.push(event);
+            self.0.last().unwrap().id()
+        }
+    }
+
+    #[test]
+    fn parallel_branches_retries_and_results_are_told_apart() {
+        let mut log = Log::default();
+        let start = log.add("ExecutionStarted", 0);
+        let parallel = log.enter("Parallel", "Both", start);
+        let begun = log.add("ParallelStateStarted", parallel);
+        let (a, b) = (log.enter("Task", "A", begun), log.enter("Task", "B", begun));
+        let (a, b) = (log.add("TaskScheduled", a), log.add("TaskScheduled", b));
+        let a = log.fail("Lambda.Unknown", a);
+        let b = log.add("TaskSucceeded", b);
+        let a = log.add("TaskScheduled", a);
+        log.exit("Task", "B", r#"{"rows": 5}"#, b);
+        let a = log.add("TaskSucceeded", a);
+        let a = log.exit("Task", "A", r#"{"rows": 7, "bytes_scanned": 9}"#, a);
+        let done = log.add("ParallelStateSucceeded", a);
+        let done = log.exit("Parallel", "Both", "[]", done);
+        let last = log.enter("Task", "C", done);
+        let last = log.add("TaskScheduled", last);
+        let last = log.fail("QueryFailed", last);
+        log.add("ExecutionFailed", last);
+
+        let visits = Visits::of(&log.0);
+        let told: Vec<_> = visits.0.iter().map(|v| (v.state.as_str(), v.depth, v.status, v.attempts, v.rows)).collect();
+        assert_eq!(
+            told,
+            [
+                ("Both", 0, VisitStatus::Succeeded, 0, None),
+                ("A", 1, VisitStatus::Succeeded, 2, Some(7)),
+                ("B", 1, VisitStatus::Succeeded, 1, Some(5)),
+                ("C", 0, VisitStatus::Failed, 1, None),
+            ]
+        );
+        assert_eq!((visits.0[1].bytes_scanned, visits.0[1].millis), (Some(9), Some(9000)));
+        assert_eq!(visits.failed().unwrap().error.as_ref().unwrap().error, "QueryFailed");
+    }
 }

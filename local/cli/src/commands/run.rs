@@ -180,7 +180,7 @@ pub(super) fn human(report: &Report) -> String {
     table.set_header(["State", "Status", "Time", "Attempts", "Rows", "Scanned"]);
     for visit in report.states.0.iter().filter(|visit| visit.kind != "Pass" && visit.kind != "Choice") {
         table.add_row([
-            visit.state.clone(),
+            format!("{}{}", "  ".repeat(visit.depth), visit.state),
             status(visit).to_owned(),
             visit.millis.map_or(String::new(), |millis| console::duration(Duration::from_millis(millis))),
             if visit.attempts == 0 { String::new() } else { visit.attempts.to_string() },

@@ -65,12 +65,7 @@ impl Template {
     pub fn load(path: &Path) -> std::result::Result<Self, TemplateError> {
         let text =
             std::fs::read_to_string(path).map_err(|source| TemplateError::Read { path: path.to_owned(), source })?;
-        let read = || -> Result<Node> {
-            let root = yaml::parse(&text)?;
-            root.get("Resources").ok_or_else(|| root.error("the template has no Resources"))?.entries()?;
-            Ok(root)
-        };
-        let root = read().map_err(|fault| fault.in_file(path))?;
+        let root = parse(&text).map_err(|fault| fault.in_file(path))?;
         Ok(Self { path: path.to_owned(), root })
     }
 
@@ -89,6 +84,12 @@ impl Template {
         let resolver = resolver::Resolver::new(&self.root, deployment)?;
         stack::build(&resolver, folder)
     }
+}
+
+fn parse(text: &str) -> Result<Node> {
+    let root = yaml::parse(text)?;
+    root.get("Resources").ok_or_else(|| root.error("the template has no Resources"))?.entries()?;
+    Ok(root)
 }
 
 #[cfg(test)]

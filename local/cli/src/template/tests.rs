@@ -66,7 +66,7 @@ Resources:
 "#;
 
 fn resolve(text: &str, deployment: &Deployment) -> Result<Stack, TemplateError> {
-    let root = super::yaml::parse(text).map_err(|fault| fault.in_file(Path::new("t.yaml")))?;
+    let root = super::parse(text).map_err(|fault| fault.in_file(Path::new("t.yaml")))?;
     Template { path: PathBuf::from("t.yaml"), root }.resolve(deployment)
 }
 
