@@ -21,7 +21,7 @@ impl Console {
     ///
     /// # Errors
     /// When standard output is closed.
-    pub fn say(&self, line: impl AsRef<str>) -> Result<()> {
+    pub fn say(self, line: impl AsRef<str>) -> Result<()> {
         if self.json { Ok(()) } else { print(line.as_ref()) }
     }
 
@@ -29,7 +29,7 @@ impl Console {
     ///
     /// # Errors
     /// When standard output is closed.
-    pub fn report<T: Serialize>(&self, value: &T, human: impl FnOnce(&T) -> String) -> Result<()> {
+    pub fn report<T: Serialize>(self, value: &T, human: impl FnOnce(&T) -> String) -> Result<()> {
         if self.json {
             let text = serde_json::to_string_pretty(value).map_err(|error| Error::Output(error.into()))?;
             print(&text)
@@ -39,19 +39,19 @@ impl Console {
     }
 
     /// A bar over `total` bytes that is seen on a terminal only.
-    pub fn bytes_bar(&self, total: u64, what: &'static str) -> ProgressBar {
+    pub fn bytes_bar(self, total: u64, what: &'static str) -> ProgressBar {
         let style = "{msg} {wide_bar} {bytes}/{total_bytes} {binary_bytes_per_sec}";
         self.bar(ProgressBar::new(total), style, what)
     }
 
     /// A spinner that is seen on a terminal only.
-    pub fn spinner(&self, what: &'static str) -> ProgressBar {
+    pub fn spinner(self, what: &'static str) -> ProgressBar {
         let spinner = self.bar(ProgressBar::new_spinner(), "{spinner} {msg} {elapsed}", what);
         spinner.enable_steady_tick(Duration::from_millis(100));
         spinner
     }
 
-    fn bar(&self, bar: ProgressBar, style: &str, what: &'static str) -> ProgressBar {
+    fn bar(self, bar: ProgressBar, style: &str, what: &'static str) -> ProgressBar {
         if self.json || !io::stderr().is_terminal() {
             return ProgressBar::hidden();
         }

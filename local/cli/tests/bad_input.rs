@@ -1,5 +1,7 @@
 //! Bad input: one clear error each, the right exit code, and everything left as it was.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of these tests")]
+
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;

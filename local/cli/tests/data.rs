@@ -1,5 +1,7 @@
 //! Generated data is the same every time, part by part, and the recomputation counts it by the pipeline's rules.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of these tests")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;

@@ -101,7 +101,7 @@ impl Cloud {
         // A stop that nobody sends any more is one too.
         let services = parts.services(&engine, config);
         let server = tokio::spawn(serve(listener, services, async move { drop(stopped.await) }));
-        parts.deploy(&stack, &engine, programs)?;
+        parts.deploy(&stack, &engine, &programs)?;
         Ok(Self { address, stack, lambda: parts.lambda, states: parts.states, stop: Some(stop), server, _lock: lock })
     }
 
@@ -178,7 +178,7 @@ impl Parts {
     }
 
     /// Makes what the template describes. What is there already stays.
-    fn deploy(&self, stack: &Stack, engine: &Engine, programs: BTreeMap<String, PathBuf>) -> Result<()> {
+    fn deploy(&self, stack: &Stack, engine: &Engine, programs: &BTreeMap<String, PathBuf>) -> Result<()> {
         for bucket in &stack.buckets {
             let made = engine.lake().create_bucket(&bucket.name);
             made.map_err(Error::cloud(format!("the bucket {} cannot be made", bucket.name)))?;

@@ -3,7 +3,10 @@
 use std::io::Read as _;
 use std::time::Duration;
 
-use aws_sdk_athena::types::{QueryExecution, QueryExecutionContext, QueryExecutionState, ResultSet, StatementType};
+use aws_sdk_athena::types::{
+    QueryExecution, QueryExecutionContext, QueryExecutionState, QueryExecutionStatistics, ResultSet, ResultSetMetadata,
+    StatementType,
+};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
@@ -156,15 +159,15 @@ fn answer(execution: &QueryExecution) -> Answer {
         columns: Vec::new(),
         rows: Vec::new(),
         update_count: None,
-        bytes_scanned: statistics.and_then(|statistics| statistics.data_scanned_in_bytes()).unwrap_or(0),
-        millis: statistics.and_then(|statistics| statistics.total_execution_time_in_millis()).unwrap_or(0),
+        bytes_scanned: statistics.and_then(QueryExecutionStatistics::data_scanned_in_bytes).unwrap_or(0),
+        millis: statistics.and_then(QueryExecutionStatistics::total_execution_time_in_millis).unwrap_or(0),
     }
 }
 
 /// Adds a page. A query's first row is its header.
 fn add(answer: &mut Answer, set: &ResultSet, header: bool) {
     if answer.columns.is_empty() {
-        let columns = set.result_set_metadata().map(|metadata| metadata.column_info()).unwrap_or_default();
+        let columns = set.result_set_metadata().map(ResultSetMetadata::column_info).unwrap_or_default();
         answer.columns = columns
             .iter()
             .map(|column| Column { name: column.name().to_owned(), r#type: column.r#type().to_owned() })

@@ -25,7 +25,7 @@ Examples:
   pageviews run --name pvt-2026-01-31   the same name and input again is the same execution
   pageviews run --json | jq .states";
 
-/// Run PageViewsTransform once, and tell what each state did
+/// Run the state machine once, and tell what each state did
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct RunArguments {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_sdk_glue::operation::get_tables::GetTablesError;
 use clap::Args;
 use serde::Serialize;
 
@@ -99,7 +100,7 @@ async fn tables(session: &Session) -> Result<Vec<Table>> {
         let request = session.clients.glue.get_tables().database_name(session.database()).set_next_token(token);
         let page = match request.send().await {
             Ok(page) => page,
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_entity_not_found_exception()) => {
+            Err(error) if error.as_service_error().is_some_and(GetTablesError::is_entity_not_found_exception) => {
                 return Ok(tables);
             }
             Err(error) => return Err(Error::aws("Glue GetTables")(error)),
@@ -137,24 +138,24 @@ async fn executions(session: &Session, last: i32) -> Result<Vec<Execution>> {
 }
 
 fn human(report: &Report) -> String {
-    let mut text = format!(
-        "Endpoint        {}\nBucket          {}\nWorkgroup       {}\nDatabase        {}\nFunctions       {}\nState machines  {}\n",
+    let mut parts = vec![format!(
+        "Endpoint        {}\nBucket          {}\nWorkgroup       {}\nDatabase        {}\nFunctions       {}\nState machines  {}",
         report.endpoint,
         report.bucket,
         report.workgroup,
         report.database,
         report.functions,
         report.state_machines.join(", ")
-    );
+    )];
     if report.tables.is_empty() {
-        text += "\nThere are no tables yet: pageviews run makes them.\n";
+        parts.push("There are no tables yet: pageviews run makes them.".to_owned());
     } else {
         let mut table = console::table();
         table.set_header(["Table", "Type", "Location"]);
         for row in &report.tables {
             table.add_row([&row.name, &row.kind, &row.location]);
         }
-        text += &format!("\n{table}\n");
+        parts.push(table.to_string());
     }
     if !report.executions.is_empty() {
         let mut table = console::table();
@@ -164,7 +165,7 @@ fn human(report: &Report) -> String {
             table.add_row([&row.name, &row.status, &row.started, &time]);
         }
         align_right(&mut table, 3..4);
-        text += &format!("\n{table}\n");
+        parts.push(table.to_string());
     }
-    text
+    parts.join("\n\n")
 }

@@ -96,16 +96,18 @@ fn not_run(stack: &Stack) -> Vec<String> {
 }
 
 fn human(report: &Report) -> String {
-    let mut text = format!("The local cloud answers at {}\n\n", report.endpoint);
-    for (name, value) in &report.environment {
-        text += &format!("  export {name}={value}\n");
-    }
-    text += &format!("\nBuckets: {}\n", report.buckets.join(", "));
-    text += &format!("Workgroups: {}\n", report.workgroups.join(", "));
-    text += &format!("State machines: {}\n", report.state_machines.join(", "));
-    text += &format!("Functions: {}\n", report.functions.len());
+    let mut lines = vec![format!("The local cloud answers at {}", report.endpoint), String::new()];
+    lines.extend(report.environment.iter().map(|(name, value)| format!("  export {name}={value}")));
+    lines.extend([
+        String::new(),
+        format!("Buckets: {}", report.buckets.join(", ")),
+        format!("Workgroups: {}", report.workgroups.join(", ")),
+        format!("State machines: {}", report.state_machines.join(", ")),
+        format!("Functions: {}", report.functions.len()),
+    ]);
     if !report.not_run_locally.is_empty() {
-        text += &format!("Not run locally: {}\n", report.not_run_locally.join(", "));
+        lines.push(format!("Not run locally: {}", report.not_run_locally.join(", ")));
     }
-    text + "\nCtrl-C stops it."
+    lines.extend([String::new(), "Ctrl-C stops it.".to_owned()]);
+    lines.join("\n")
 }

@@ -205,10 +205,10 @@ impl Dataset {
                 Some(Half::Early) => 0..middle,
                 Some(Half::Late) => middle..self.files_per_day,
             };
-            for part in wanted {
-                let boundary = |part: u32| counts[day] * u64::from(part) / u64::from(self.files_per_day);
-                let rows = boundary(part + 1) - boundary(part);
-                parts.push(Part { date, day, part, first_view_id: first_ids[day] + boundary(part), rows });
+            for position in wanted {
+                let boundary = |file: u32| counts[day] * u64::from(file) / u64::from(self.files_per_day);
+                let rows = boundary(position + 1) - boundary(position);
+                parts.push(Part { date, day, position, first_view_id: first_ids[day] + boundary(position), rows });
             }
         }
         parts
@@ -274,7 +274,7 @@ pub(super) struct Part {
     /// Days since the dataset's first.
     pub(super) day: usize,
     /// Position within the day.
-    pub(super) part: u32,
+    pub(super) position: u32,
     pub(super) first_view_id: u64,
     pub(super) rows: u64,
 }

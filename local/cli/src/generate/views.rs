@@ -34,7 +34,7 @@ impl<'a> PartWriter<'a> {
 
     /// Writes one file below `out`.
     pub(super) fn write(&self, out: &Path, part: &Part) -> Result<Written, GenerateError> {
-        let path = out.join(raw_zone::pageviews_folder(part.date)).join(format!("part-{:04}.csv", part.part));
+        let path = out.join(raw_zone::pageviews_folder(part.date)).join(format!("part-{:04}.csv", part.position));
         let mut file = create(&path)?;
         let mut buffer = Vec::with_capacity(BUFFER + 1024);
         writeln!(buffer, "{}", raw_zone::PAGEVIEWS_COLUMNS.join(",")).map_err(|source| fail(&path, source))?;
@@ -54,7 +54,7 @@ impl<'a> PartWriter<'a> {
 
     fn rows(&self, part: &Part) -> Rows<'_> {
         let files = u64::from(self.dataset.files_per_day);
-        let file = u64::from(part.part);
+        let file = u64::from(part.position);
         let mut seed = [0; 32];
         seed[..8].copy_from_slice(&self.dataset.seed.to_le_bytes());
         seed[8..16].copy_from_slice(&(part.day as u64).to_le_bytes());
@@ -128,8 +128,11 @@ fn append_time(second: u64, buffer: &mut Vec<u8>) {
     let second = u32::try_from(second).unwrap_or(0);
     let two =
         |number: u32| [b'0' + u8::try_from(number / 10).unwrap_or(0), b'0' + u8::try_from(number % 10).unwrap_or(0)];
-    let ([a, b], [c, d], [e, f]) = (two(second / 3600), two(second / 60 % 60), two(second % 60));
-    buffer.extend_from_slice(&[a, b, b':', c, d, b':', e, f]);
+    buffer.extend_from_slice(&two(second / 3600));
+    buffer.push(b':');
+    buffer.extend_from_slice(&two(second / 60 % 60));
+    buffer.push(b':');
+    buffer.extend_from_slice(&two(second % 60));
 }
 
 fn fail(path: &Path, source: std::io::Error) -> GenerateError {

@@ -172,7 +172,7 @@ impl<'t> Resolver<'t> {
         for piece in pieces(template)? {
             match piece {
                 Piece::Text(text) => result.push_str(text),
-                Piece::Literal(name) => result.push_str(&format!("${{{name}}}")),
+                Piece::Literal(name) => result.extend(["${", name, "}"]),
                 Piece::Variable(name) => {
                     let value = match (own.and_then(|own| own.get(name)), name.split_once('.')) {
                         (Some(node), _) => self.value(node)?,

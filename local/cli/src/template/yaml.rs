@@ -132,7 +132,7 @@ impl<'input, P: Iterator<Item = std::result::Result<(Event<'input>, Span), ScanE
                 None => return Ok((Event::StreamEnd, 1)),
                 Some(Ok((Event::Comment(..), _))) => {}
                 Some(Ok((event, span))) => return Ok((event, span.start.line())),
-                Some(Err(error)) => return Err(Fault::new(error.marker().line(), error.info().to_owned())),
+                Some(Err(error)) => return Err(Fault::new(error.marker().line(), error.info())),
             }
         }
     }
