@@ -9,6 +9,9 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
+/// What tells `pageviews` which template to deploy.
+const TEMPLATE: &str = "PAGEVIEWS_TEMPLATE";
+
 const USAGE: &str = "\
 usage: cargo xtask <task>
 
@@ -43,6 +46,10 @@ fn run(mut arguments: Vec<OsString>) -> Result<ExitCode, String> {
             let program = build(release)?;
             let mut command = Command::new(&program);
             command.arg("demo").args(arguments);
+            // Cargo may have been called in any folder of the workspace.
+            if env::var_os(TEMPLATE).is_none() {
+                command.env(TEMPLATE, metadata("workspace_root")?.join("template.yaml"));
+            }
             status(command, "pageviews demo")
         }
         Some("path") => {
@@ -68,7 +75,7 @@ fn build(release: bool) -> Result<PathBuf, String> {
     if !built.success() {
         return Err("the build failed; its messages are above".to_owned());
     }
-    let program = target_directory()?
+    let program = metadata("target_directory")?
         .join(if release { "release" } else { "debug" })
         .join(format!("pageviews{}", env::consts::EXE_SUFFIX));
     if program.is_file() {
@@ -78,17 +85,15 @@ fn build(release: bool) -> Result<PathBuf, String> {
     }
 }
 
-/// Where cargo puts what it builds, as cargo itself says: a setting or a variable may have moved it.
-fn target_directory() -> Result<PathBuf, String> {
+/// A path that cargo itself tells: a setting or a variable may have moved it.
+fn metadata(key: &str) -> Result<PathBuf, String> {
     let output = Command::new(cargo())
         .args(["metadata", "--no-deps", "--format-version", "1"])
         .stderr(Stdio::inherit())
         .output()
         .map_err(|error| format!("cargo metadata could not be started: {error}"))?;
     let text = String::from_utf8(output.stdout).map_err(|error| format!("cargo metadata: {error}"))?;
-    json_string(&text, "target_directory")
-        .map(PathBuf::from)
-        .ok_or_else(|| "cargo metadata names no target_directory".to_owned())
+    json_string(&text, key).map(PathBuf::from).ok_or_else(|| format!("cargo metadata names no {key}"))
 }
 
 /// The string value of `key` in `json`: all that is needed here of a JSON reader.

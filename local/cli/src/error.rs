@@ -90,6 +90,9 @@ pub enum Error {
     /// Something answered what it must not answer.
     #[error("{0}")]
     Unexpected(String),
+    /// Somebody sent the process a signal, with this number.
+    #[error("interrupted")]
+    Interrupted(u8),
     /// Standard output is closed or full.
     #[error("standard output cannot be written")]
     Output(#[source] io::Error),
@@ -99,9 +102,13 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// The process's exit code: 2 for a command line that makes no sense, else 1.
+    /// The process's exit code: 2 for a command line that makes no sense, 128 and more for a signal, else 1.
     pub fn exit_code(&self) -> u8 {
-        if matches!(self, Self::Usage(_) | Self::Generate(GenerateError::Invalid(_))) { 2 } else { 1 }
+        match self {
+            Self::Usage(_) | Self::Generate(GenerateError::Invalid(_)) => 2,
+            Self::Interrupted(signal) => 128 + signal,
+            _ => 1,
+        }
     }
 
     /// Makes an SDK error one line: the service's own code and message where it answered.

@@ -95,7 +95,9 @@ pub(super) fn check(folder: &Path, console: Console) -> Result<(Vec<RawFile>, Ch
 pub(super) async fn upload(session: &Session, files: &[RawFile], bytes: u64, console: Console) -> Result<String> {
     let bucket = session.bucket()?;
     let bar = console.bytes_bar(bytes, "uploading");
-    let uploads = futures::stream::iter(files).map(|file| put(session, bucket, file, &bar));
+    let done = &bar;
+    let uploads = futures::stream::iter(files.to_vec());
+    let uploads = uploads.map(|file| async move { put(session, bucket, &file, done).await });
     uploads.buffer_unordered(UPLOADS).try_collect::<()>().await?;
     bar.finish_and_clear();
     Ok(format!("s3://{bucket}/{}", raw_zone::PREFIX))

@@ -10,12 +10,17 @@ mod up;
 
 use std::io::ErrorKind;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::console::{Console, warn};
 use crate::error::{Error, Result};
+
+/// How long an interrupted command may take to end.
+const LAST_BREATH: Duration = Duration::from_secs(1);
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -75,15 +80,56 @@ pub fn run(arguments: Arguments) -> ExitCode {
 fn execute(command: Command, console: Console) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(Error::cloud("the runtime could not be started"))?;
-    runtime.block_on(async {
-        match command {
-            Command::Demo(arguments) => demo::run(arguments, console).await,
-            Command::Generate(arguments) => generate::run(&arguments, console),
-            Command::Load(arguments) => load::run(&arguments, console).await,
-            Command::Run(arguments) => run::run(&arguments, console).await,
-            Command::Query(arguments) => query::run(&arguments, console).await,
-            Command::Up(arguments) => up::run(&arguments, console).await,
-            Command::Status(arguments) => status::run(&arguments, console).await,
+    let result = runtime.block_on(until_interrupted(command, console));
+    // What still runs in the background is not waited for: nobody is left to hear of it.
+    runtime.shutdown_timeout(LAST_BREATH);
+    result
+}
+
+/// Runs a command in a task of its own, so that a signal reaches us also while it computes.
+async fn until_interrupted(command: Command, console: Console) -> Result<()> {
+    let mut signals = Signals::new()?;
+    let serves = matches!(command, Command::Up(_));
+    let mut task = tokio::spawn(dispatch(command, console));
+    let interrupted = tokio::select! {
+        ended = &mut task => return ended.map_err(Error::cloud("the command ended unexpectedly"))?,
+        code = signals.next(), if !serves => code,
+    };
+    task.abort();
+    // Dropping what it held ends the functions' processes and removes temporary folders.
+    let _ = tokio::time::timeout(LAST_BREATH, task).await;
+    Err(Error::Interrupted(interrupted))
+}
+
+async fn dispatch(command: Command, console: Console) -> Result<()> {
+    match command {
+        Command::Demo(arguments) => demo::run(arguments, console).await,
+        Command::Generate(arguments) => generate::run(&arguments, console),
+        Command::Load(arguments) => load::run(&arguments, console).await,
+        Command::Run(arguments) => run::run(&arguments, console).await,
+        Command::Query(arguments) => query::run(&arguments, console).await,
+        Command::Up(arguments) => up::run(&arguments, console).await,
+        Command::Status(arguments) => status::run(&arguments, console).await,
+    }
+}
+
+/// The signals that ask a process to end.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self> {
+        let wait = |kind| signal(kind).map_err(Error::cloud("signals cannot be awaited"));
+        Ok(Self { interrupt: wait(SignalKind::interrupt())?, terminate: wait(SignalKind::terminate())? })
+    }
+
+    /// Waits for the next one, and gives its number.
+    async fn next(&mut self) -> u8 {
+        tokio::select! {
+            _ = self.interrupt.recv() => 2,
+            _ = self.terminate.recv() => 15,
         }
-    })
+    }
 }

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
-use tokio::signal::unix::{SignalKind, signal};
 
+use super::Signals;
 use crate::cloud::Cloud;
 use crate::console::{Console, warn};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::session::DeployArguments;
 use crate::template::Stack;
 
@@ -58,15 +58,11 @@ pub(super) async fn run(arguments: &UpArguments, console: Console) -> Result<()>
     if !arguments.listen.ip().is_loopback() {
         warn("warning: other machines reach this address, and requests are not authenticated");
     }
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::cloud("SIGINT cannot be awaited"))?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(Error::cloud("SIGTERM cannot be awaited"))?;
+    let mut signals = Signals::new()?;
     let config = arguments.deploy.cloud(arguments.data_dir.clone(), Some(arguments.listen));
     let cloud = Cloud::start(&config).await?;
     console.report(&report(&cloud, &arguments.deploy.region), human)?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    signals.next().await;
     cloud.stop().await
 }
 
