@@ -90,13 +90,12 @@ impl AggregateUDFImpl for Typed {
     }
 
     fn coerce_types(&self, arg_types: &[DataType]) -> Result<Vec<DataType>> {
-        match arg_types {
-            [argument] => Ok(vec![self.argument(argument)?]),
-            _ => {
-                let name = self.inner.name();
-                let message = format!("Unexpected parameters for function {name}: it takes one");
-                Err(error::tagged("FUNCTION_NOT_FOUND", &message))
-            }
+        if let [argument] = arg_types {
+            Ok(vec![self.argument(argument)?])
+        } else {
+            let name = self.inner.name();
+            let message = format!("Unexpected parameters for function {name}: it takes one");
+            Err(error::tagged("FUNCTION_NOT_FOUND", &message))
         }
     }
 

@@ -5,7 +5,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Decimal128Array, Int64Array, LargeStringArray, ListArray, MapArray, RecordBatch,
+    Array, ArrayRef, AsArray, Decimal128Array, Int64Array, ListArray, MapArray, RecordBatch,
     StringViewArray, StructArray,
 };
 use arrow::compute::cast;
@@ -18,7 +18,7 @@ use super::coercion::Kind;
 use super::error::data;
 use super::function::{Days, Micros, Ret};
 use super::types::{VARCHAR, trino_name};
-use super::{format, text, zone};
+use super::{format, json_casts, text, zone};
 
 /// A cast of Trino's to one type.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -38,12 +38,12 @@ pub(crate) fn own_cast(from: &DataType, to: &DataType, forgiving: bool) -> Optio
 }
 
 fn is_own(from: Kind, to: Kind) -> bool {
-    use Kind::{Boolean, Date, Decimal, Double, Json, Real, Timestamp, TimestampTz, Unknown, Varchar, Whole};
+    use Kind::{Date, Decimal, Double, Json, Real, Timestamp, TimestampTz, Unknown, Varchar, Whole};
 
     match (from, to) {
         (Unknown, _) | (Varchar, Varchar | Kind::Varbinary) | (Json, Json) => false,
-        (_, Varchar) | (Varchar, _) | (Json, _) => true,
-        (Boolean | Whole(_) | Double | Real | Decimal, Json) => true,
+        (_, Varchar) | (Varchar | Json, _) => true,
+        (_, Json) => true,
         (Double | Real | Decimal, Whole(_)) => true,
         (Timestamp | TimestampTz, Date) | (TimestampTz, Timestamp) => true,
         (Kind::Row, Kind::Row) | (Kind::Array, Kind::Array) | (Kind::Map, Kind::Map) => true,
@@ -129,10 +129,12 @@ impl Cast {
 
     fn convert_kind(&self, column: &ArrayRef) -> Result<ArrayRef> {
         match (Kind::of(column.data_type()), Kind::of(&self.to)) {
-            (Kind::Json, _) => self.from_text(&json_scalars(column)?),
-            (Kind::Varchar, _) => self.from_text(cast(column, &VARCHAR)?.as_string_view()),
+            (Kind::Json, _) => json_casts::from_json(column, &self.to, &|texts, to| {
+                Self { to: to.clone(), forgiving: self.forgiving, signature: self.signature.clone() }.read(texts)
+            }),
+            (_, Kind::Json) => json_casts::to_json(column),
+            (Kind::Varchar, _) => self.read(cast(column, &VARCHAR)?.as_string_view()),
             (_, Kind::Varchar) => to_text(column),
-            (_, Kind::Json) => Ok(Arc::new(to_text(column)?.as_string_view().iter().collect::<LargeStringArray>())),
             (Kind::TimestampTz, Kind::Timestamp) => Ok(Arc::new(wall_clock(column)?)),
             (_, Kind::Date) => {
                 let local = wall_clock(column)?;
@@ -145,7 +147,7 @@ impl Cast {
     }
 
     /// Reads each text as a value of the target type.
-    fn from_text(&self, texts: &StringViewArray) -> Result<ArrayRef> {
+    fn read(&self, texts: &StringViewArray) -> Result<ArrayRef> {
         let kind = Kind::of(&self.to);
         let parse = Parse { to: &self.to, forgiving: self.forgiving };
         match kind {
@@ -160,10 +162,6 @@ impl Cast {
                 let zone = if read.zone.is_empty() { "UTC" } else { read.zone };
                 zone::from_local(read.micros, zone).map(Micros)
             }),
-            Kind::Json => {
-                let quoted = texts.iter().map(|t| t.map(|t| serde_json::Value::from(t).to_string()));
-                Ok(Arc::new(quoted.collect::<LargeStringArray>()))
-            }
             Kind::Varchar => Ok(Arc::new(texts.clone())),
             Kind::Decimal => parse.decimals(texts),
             _ => Err(super::error::statement(
@@ -214,7 +212,7 @@ impl Cast {
 }
 
 /// The one list layout that is read here.
-fn cast_lists(column: &ArrayRef) -> Result<ListArray> {
+pub(crate) fn cast_lists(column: &ArrayRef) -> Result<ListArray> {
     let lists = match column.data_type() {
         DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
             cast(column, &DataType::List(Arc::clone(item)))?
@@ -318,21 +316,6 @@ fn decimal(t: &str, precision: u8, scale: i8) -> Option<i128> {
     }
     let fits = value < 10_i128.checked_pow(u32::from(precision))?;
     fits.then_some(if negative { -value } else { value })
-}
-
-/// JSON scalars as the text that a cast reads; `null` is NULL.
-fn json_scalars(column: &ArrayRef) -> Result<StringViewArray> {
-    let texts = cast(column, &VARCHAR)?;
-    let scalar = |t: Option<&str>| {
-        let Some(t) = t else { return Ok(None) };
-        match serde_json::from_str(t) {
-            Ok(serde_json::Value::Null) => Ok(None),
-            Ok(serde_json::Value::String(s)) => Ok(Some(s)),
-            Ok(serde_json::Value::Bool(_) | serde_json::Value::Number(_)) => Ok(Some(t.to_owned())),
-            _ => Err(data("INVALID_CAST_ARGUMENT", format!("Cannot cast the JSON value '{t}' to a scalar"))),
-        }
-    };
-    texts.as_string_view().iter().map(scalar).collect()
 }
 
 /// What the clock on the wall reads: for a zoned timestamp that of its zone.

@@ -15,6 +15,10 @@ pub(crate) fn rewrite(expr: &mut Expr, now: i64) -> Result<()> {
     match expr {
         Expr::Identifier(ident) => rewrite::lower_ident(ident),
         Expr::CompoundIdentifier(parts) => parts.iter_mut().for_each(rewrite::lower_ident),
+        Expr::Tuple(values) => *expr = call("row", std::mem::take(values)),
+        Expr::Value(ValueWithSpan { value: value @ Value::UnicodeStringLiteral(_), .. }) => {
+            *expr = string(value.clone().into_string().unwrap_or_default());
+        }
         Expr::Value(value) => {
             if let Some(literal) = number(value) {
                 *expr = literal;
@@ -151,23 +155,31 @@ fn decimal_type(text: &str) -> SqlType {
 }
 
 /// A cast to `varchar(n)` cuts; `x::type` is not Trino's.
+///
+/// The planner names a cast after what is cast, so that `max(x)` and `max(CAST(x AS date))` would be one column; `$as`
+/// makes the type part of the name, and the typing rules take it away again.
 fn cast(expr: &mut Expr) -> Result<()> {
     let start = expr.span().start;
-    let Expr::Cast { kind, expr: value, data_type, format, .. } = expr else { return Ok(()) };
+    let Expr::Cast { kind, data_type, format, .. } = expr else { return Ok(()) };
     if *kind == CastKind::DoubleColon || format.is_some() {
         let message = "mismatched input '::'. Expecting: CAST(… AS …)".to_owned();
         return Err(Error::Syntax { line: start.line, column: start.column, message });
     }
+    let name = format!("{kind:?} {data_type}");
     let length = match data_type {
         SqlType::Varchar(Some(CharacterLength::IntegerLength { length, .. }))
-        | SqlType::Char(Some(CharacterLength::IntegerLength { length, .. })) => *length,
-        _ => return Ok(()),
+        | SqlType::Char(Some(CharacterLength::IntegerLength { length, .. })) => Some(*length),
+        _ => None,
     };
-    let kind = kind.clone();
-    let whole =
-        Expr::Cast { kind, expr: Box::new(take(value)), data_type: SqlType::Varchar(None), array: false, format: None };
+    if length.is_some() {
+        *data_type = SqlType::Varchar(None);
+    }
+    let whole = call("$as", vec![take(expr), string(name)]);
     let count = |n: u64| Expr::value(Value::Number(n.to_string(), false));
-    *expr = call("substr", vec![whole, count(1), count(length)]);
+    *expr = match length {
+        Some(length) => call("substr", vec![whole, count(1), count(length)]),
+        None => whole,
+    };
     Ok(())
 }
 

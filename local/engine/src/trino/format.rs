@@ -21,8 +21,8 @@ type Format<'a> = Box<dyn Fn(usize) -> String + 'a>;
 /// When a column's type cannot be written.
 pub fn format_rows(batch: &RecordBatch) -> Result<Vec<Row>> {
     let columns = batch.columns().iter().map(ready).collect::<Result<Vec<_>>>()?;
-    let formats = columns.iter().map(|c| format(c)).collect::<Result<Vec<_>>>()?;
-    let nulls: Vec<_> = columns.iter().map(|c| c.logical_nulls()).collect();
+    let formats = columns.iter().map(format).collect::<Result<Vec<_>>>()?;
+    let nulls: Vec<_> = columns.iter().map(Array::logical_nulls).collect();
     let is_valid = |column: usize, i: usize| nulls[column].as_ref().is_none_or(|nulls| nulls.is_valid(i));
     let row = |i: usize| formats.iter().enumerate().map(|(c, f)| is_valid(c, i).then(|| f(i))).collect();
     Ok((0..batch.num_rows()).map(row).collect())

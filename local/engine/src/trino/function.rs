@@ -333,6 +333,7 @@ pub(crate) fn ternary<'a, A: Arg<'a>, B: Arg<'a>, C: Arg<'a>, R: Ret>(
 }
 
 /// A value that is there.
+#[allow(clippy::unnecessary_wraps, reason = "it is what the row functions give")]
 pub(crate) fn ok<R>(value: R) -> Result<Option<R>> {
     Ok(Some(value))
 }

@@ -12,6 +12,15 @@
 //!
 //! What differs from Athena is listed in `local/SUPPORT.md`.
 
+#![allow(clippy::match_same_arms, reason = "Trino's rules read best as a table, one rule a line")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "arrow's offsets are never negative, a column's length fits a bigint; what can overflow is checked"
+)]
+
 mod aggregates;
 mod arithmetic;
 mod attempt;
@@ -24,6 +33,7 @@ mod expressions;
 mod format;
 mod function;
 mod functions;
+mod json_casts;
 mod parse;
 mod plan;
 mod planner;

@@ -47,7 +47,7 @@ impl ExprPlanner for Planner {
             return Ok(PlannerResult::Original(expr));
         };
         if let Some(arithmetic_op) = arithmetic_operator(op) {
-            check_arithmetic(op, expr.left.spans().and_then(|s| s.first()), &lt, &rt)?;
+            check_arithmetic(op, expr.left.spans().and_then(datafusion::common::Spans::first), &lt, &rt)?;
             let (left, right) = (left.clone(), right.clone());
             return Ok(match arithmetic::plan(arithmetic_op, left, right, (&lt, &rt)) {
                 Some(planned) => PlannerResult::Planned(planned),
@@ -63,7 +63,12 @@ impl ExprPlanner for Planner {
             | BinaryOperator::GtEq
                 if coercion::common(&lt, &rt).is_none() =>
             {
-                Err(cannot_apply(op, left.spans().or(right.spans()).and_then(|s| s.first()), &lt, &rt))
+                Err(cannot_apply(
+                    op,
+                    left.spans().or(right.spans()).and_then(datafusion::common::Spans::first),
+                    &lt,
+                    &rt,
+                ))
             }
             BinaryOperator::And | BinaryOperator::Or => {
                 check_boolean(&lt)?;

@@ -128,8 +128,9 @@ impl Rewriter {
             }
         }
         if let Some(LimitClause::LimitOffset { limit, offset, .. }) = &query.limit_clause {
-            limit.iter().for_each(|e| self.keep(e));
-            offset.iter().for_each(|o| self.keep(&o.value));
+            for count in limit.iter().chain(offset.iter().map(|offset| &offset.value)) {
+                self.keep(count);
+            }
         }
         let depth = self.depth;
         self.enter_body(&mut query.body, depth == 1)
@@ -153,7 +154,9 @@ impl Rewriter {
     fn enter_select(&mut self, select: &mut Select, outermost: bool) -> Result<()> {
         refuse_foreign_clauses(select)?;
         if let GroupByExpr::Expressions(items, _) = &select.group_by {
-            items.iter().for_each(|item| self.keep(item));
+            for item in items {
+                self.keep(item);
+            }
         }
         join_unnests(&mut select.from);
         self.name_columns(select, outermost);
@@ -311,7 +314,9 @@ fn join_unnests(from: &mut Vec<TableWithJoins>) {
             _ => joined.push(table),
         }
     }
-    joined.iter_mut().for_each(|table| nest_unnests(table, true));
+    for table in &mut joined {
+        nest_unnests(table, true);
+    }
     *from = joined;
 }
 

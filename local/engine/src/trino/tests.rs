@@ -193,3 +193,33 @@ async fn functions_of_every_kind() {
     ])
     .await;
 }
+
+#[tokio::test]
+async fn casts_have_names_of_their_own() {
+    let t = "FROM (VALUES (1, '2026-01-01'), (2, '2026-01-02')) AS t (n, d)";
+    for (select, wanted) in [
+        ("SELECT avg(n), avg(CAST(n AS double)), max(d), max(CAST(d AS date))", "1.5|1.5|2026-01-02|2026-01-02"),
+        ("SELECT n, CAST(n AS varchar), CAST(n AS double)", "1|1|1.0;2|2|2.0"),
+        ("SELECT count(*), count(CAST(d AS date)), count(TRY_CAST(d AS integer))", "2|2|0"),
+    ] {
+        check(&[(format!("{select} {t}").as_str(), wanted)]).await;
+    }
+    let grouped = format!("SELECT d, CAST(d AS date), count(*) {t} GROUP BY d, CAST(d AS date) ORDER BY 1");
+    check(&[(grouped.as_str(), "2026-01-01|2026-01-01|1;2026-01-02|2026-01-02|1")]).await;
+    let grouped = format!("SELECT CAST(d AS date), CAST(d AS varchar), count(*) {t} GROUP BY 1, 2 ORDER BY 1");
+    check(&[(grouped.as_str(), "2026-01-01|2026-01-01|1;2026-01-02|2026-01-02|1")]).await;
+}
+
+#[tokio::test]
+async fn json_casts() {
+    check(&[
+        ("SELECT CAST(json_parse('[1,null,2]') AS array(integer)), CAST(json_parse('{\"a\":1}') AS map(varchar, bigint))", "[1, null, 2]|{a=1}"),
+        ("SELECT CAST(json_parse('{\"x\":1,\"y\":[\"a\"]}') AS row(x bigint, y array(varchar)))", "{x=1, y=[a]}"),
+        ("SELECT json_format(CAST(ARRAY[1, 2] AS json)), json_format(CAST(MAP(ARRAY['a'], ARRAY[1.5]) AS json)), json_format(CAST('a' AS json))", "[1,2]|{\"a\":1.5}|\"a\""),
+        ("SELECT CAST(json_parse('\"x\"') AS integer)", "! INVALID_CAST_ARGUMENT: Cannot cast 'x' to INT"),
+        ("SELECT CAST(json_parse('{}') AS array(integer))", "! INVALID_CAST_ARGUMENT: Cannot cast the JSON value '{}' to array(integer)"),
+        ("SELECT (n, s) IN ((1, 'a'), (2, 'x')), (n, s) = (2, 'b') FROM (VALUES (1, 'a'), (2, 'b')) AS t (n, s)", "true|false;false|true"),
+        ("SELECT U&'\\00e4'", "ä"),
+    ])
+    .await;
+}

@@ -109,6 +109,9 @@ fn analyze_expr(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         Expr::ScalarFunction(ScalarFunction { func, mut args }) if func.name() == "try" && args.len() == 1 => {
             Ok(Transformed::yes(attempt::forgive(args.swap_remove(0), schema)?))
         }
+        Expr::ScalarFunction(ScalarFunction { func, mut args }) if func.name() == "$as" && args.len() == 2 => {
+            Ok(Transformed::yes(args.swap_remove(0)))
+        }
         Expr::ScalarSubquery(mut subquery) => Ok(match single::one_row(&subquery.subquery)? {
             Some(plan) => {
                 subquery.subquery = Arc::new(plan);

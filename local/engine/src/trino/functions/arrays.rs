@@ -69,8 +69,8 @@ fn lists(call: &Call, i: usize) -> Result<&ListArray> {
 }
 
 /// Lists made of the rows' items, in order; `None` is NULL.
-fn gather(rows: Vec<Option<ArrayRef>>, item: &DataType) -> Result<ArrayRef> {
-    let offsets = OffsetBuffer::from_lengths(rows.iter().map(|row| row.as_ref().map_or(0, |items| items.len())));
+fn gather(rows: &[Option<ArrayRef>], item: &DataType) -> Result<ArrayRef> {
+    let offsets = OffsetBuffer::from_lengths(rows.iter().map(|row| row.as_ref().map_or(0, Array::len)));
     let nulls: NullBuffer = rows.iter().map(Option::is_some).collect();
     let parts: Vec<&dyn Array> = rows.iter().flatten().map(AsRef::as_ref).collect();
     let items = if parts.is_empty() { arrow::array::new_empty_array(item) } else { concat(&parts)? };
@@ -81,7 +81,7 @@ fn gather(rows: Vec<Option<ArrayRef>>, item: &DataType) -> Result<ArrayRef> {
 fn each(call: &Call, change: fn(&ArrayRef) -> Result<ArrayRef>) -> Result<ArrayRef> {
     let lists = lists(call, 0)?;
     let one = |i| if lists.is_valid(i) { change(&lists.value(i)).map(Some) } else { Ok(None) };
-    gather((0..lists.len()).map(one).collect::<Result<_>>()?, &lists.value_type())
+    gather(&(0..lists.len()).map(one).collect::<Result<Vec<_>>>()?, &lists.value_type())
 }
 
 fn by_order(items: &ArrayRef, descending: bool) -> Result<UInt32Array> {
@@ -132,7 +132,7 @@ fn ordinals(call: &Call) -> Result<ArrayRef> {
         let numbers = |n: usize| Arc::new(Int64Array::from_iter_values(1..=n as i64)) as ArrayRef;
         lists.is_valid(i).then(|| numbers(lists.value(i).len()))
     };
-    gather((0..lists.len()).map(one).collect(), &DataType::Int64)
+    gather(&(0..lists.len()).map(one).collect::<Vec<_>>(), &DataType::Int64)
 }
 
 /// `x[i]` fails where there is no such element; `element_at` gives NULL and counts negative indices from the end.
@@ -200,7 +200,7 @@ fn array_concat(call: &Call) -> Result<ArrayRef> {
         let (Some(left), Some(right)) = (part(&call.args[0], i), part(&call.args[1], i)) else { return Ok(None) };
         Ok(Some(concat(&[&left, &right])?))
     };
-    gather((0..call.rows).map(one).collect::<Result<_>>()?, item.data_type())
+    gather(&(0..call.rows).map(one).collect::<Result<Vec<_>>>()?, item.data_type())
 }
 
 /// The place of the first equal element; 0 if there is none.
@@ -260,7 +260,7 @@ fn slice(call: &Call) -> Result<ArrayRef> {
         }
         Ok(Some(items.slice(first as usize, length.min(size - first) as usize)))
     };
-    gather((0..call.rows).map(one).collect::<Result<_>>()?, &lists.value_type())
+    gather(&(0..call.rows).map(one).collect::<Result<Vec<_>>>()?, &lists.value_type())
 }
 
 /// As many elements as Trino allows.
@@ -281,30 +281,30 @@ fn sequence(call: &Call) -> Result<ArrayRef> {
         return Ok(Arc::new(ListArray::try_new(field, lists.offsets().clone(), dates, lists.nulls().cloned())?));
     }
     let (starts, stops) = (call.column::<i64>(0)?, call.column::<i64>(1)?);
-    let steps = if call.args.len() > 2 { Some(call.column::<i64>(2)?) } else { None };
+    let strides = if call.args.len() > 2 { Some(call.column::<i64>(2)?) } else { None };
     let one = |i: usize| {
         if call.args.iter().any(|arg| arg.is_null(i)) {
             return Ok(None);
         }
         let (start, stop) = (starts.value(i), stops.value(i));
-        let step = steps.map_or(if start <= stop { 1 } else { -1 }, |s| s.value(i));
-        numbers(start, stop, step).map(Some)
+        let stride = strides.map_or(if start <= stop { 1 } else { -1 }, |s| s.value(i));
+        numbers(start, stop, stride).map(Some)
     };
-    gather((0..call.rows).map(one).collect::<Result<_>>()?, &DataType::Int64)
+    gather(&(0..call.rows).map(one).collect::<Result<Vec<_>>>()?, &DataType::Int64)
 }
 
-fn numbers(start: i64, stop: i64, step: i64) -> Result<ArrayRef> {
-    if step == 0 || (stop > start && step < 0) || (stop < start && step > 0) {
+fn numbers(start: i64, stop: i64, stride: i64) -> Result<ArrayRef> {
+    if stride == 0 || (stop > start && stride < 0) || (stop < start && stride > 0) {
         return Err(data(
             INVALID,
             "sequence stop value should be greater than or equal to start value if step is greater than zero otherwise stop should be less than or equal to start",
         ));
     }
-    let count = (stop - start) / step + 1;
+    let count = stop.checked_sub(start).map_or(i64::MAX, |distance| distance / stride).saturating_add(1);
     if count > LONGEST_SEQUENCE {
         return Err(data(INVALID, "result of sequence function must not have more than 10000 entries"));
     }
-    let values: arrow::array::PrimitiveArray<Int64Type> = (0..count).map(|i| Some(start + i * step)).collect();
+    let values: arrow::array::PrimitiveArray<Int64Type> = (0..count).map(|i| Some(start + i * stride)).collect();
     Ok(Arc::new(values))
 }
 

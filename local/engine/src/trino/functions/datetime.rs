@@ -20,6 +20,13 @@ const SECOND: i64 = 1_000_000;
 
 /// The functions of this file.
 pub(crate) fn functions() -> Vec<Arc<ScalarUDF>> {
+    let mut all = calendar();
+    all.extend(texts());
+    all
+}
+
+/// What cuts, moves and counts.
+fn calendar() -> Vec<Arc<ScalarUDF>> {
     let own = |signatures: &[&'static str], run| Function::new(signatures, Run::Own(run)).udf();
     vec![
         own(
@@ -50,6 +57,13 @@ pub(crate) fn functions() -> Vec<Arc<ScalarUDF>> {
             ],
             date_diff,
         ),
+    ]
+}
+
+/// What reads and writes texts, numbers and zones.
+fn texts() -> Vec<Arc<ScalarUDF>> {
+    let own = |signatures: &[&'static str], run| Function::new(signatures, Run::Own(run)).udf();
+    vec![
         own(&["date_parse(varchar, varchar) -> timestamp"], |c| parse(c, Pattern::mysql)),
         own(&["parse_datetime(varchar, varchar) -> timestamptz"], |c| parse(c, Pattern::joda)),
         own(&["date_format(timestamp, varchar) -> varchar", "date_format(timestamptz, varchar) -> varchar"], |c| {
@@ -190,7 +204,7 @@ fn with_units(call: &Call, of_date: bool) -> Result<Vec<Option<Unit>>> {
     let names = call.column::<&str>(0)?;
     let mut last: Option<(&str, Unit)> = None;
     let mut units = Vec::with_capacity(call.rows);
-    for name in names.iter() {
+    for name in names {
         units.push(match (name, last) {
             (None, _) => None,
             (Some(name), Some((before, unit))) if name == before => Some(unit),

@@ -45,6 +45,7 @@ fn format(call: &Call) -> Result<ArrayRef> {
 
 /// `%[flags][width][.precision]conversion`.
 #[derive(Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "they are the pattern's flags")]
 struct Spec {
     left: bool,
     zeros: bool,
@@ -163,7 +164,7 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped_and_padded() {
-        let spec = |groups, zeros, width| Spec { groups, zeros, width, ..Spec::default() };
+        let spec = |groups, zeros, width| Spec { zeros, groups, width, ..Spec::default() };
         assert_eq!(spec(true, false, 0).signed("-1234567.5"), "-1,234,567.5");
         assert_eq!(spec(false, true, 5).signed("42"), "00042");
         assert_eq!(spec(false, false, 4).pad("ab"), "  ab");

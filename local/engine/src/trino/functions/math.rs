@@ -78,15 +78,15 @@ fn real_functions() -> Vec<Arc<ScalarUDF>> {
         own("tanh(double) -> double", |c| unary(c, |x: f64| ok(x.tanh()))),
         own("degrees(double) -> double", |c| unary(c, |x: f64| ok(x.to_degrees()))),
         own("radians(double) -> double", |c| unary(c, |x: f64| ok(x.to_radians()))),
-        own("pi() -> double", |c| constant(c, std::f64::consts::PI)),
-        own("e() -> double", |c| constant(c, std::f64::consts::E)),
-        own("infinity() -> double", |c| constant(c, f64::INFINITY)),
-        own("nan() -> double", |c| constant(c, f64::NAN)),
+        own("pi() -> double", |c| Ok(constant(c, std::f64::consts::PI))),
+        own("e() -> double", |c| Ok(constant(c, std::f64::consts::E))),
+        own("infinity() -> double", |c| Ok(constant(c, f64::INFINITY))),
+        own("nan() -> double", |c| Ok(constant(c, f64::NAN))),
     ]
 }
 
-fn constant(call: &Call, value: f64) -> Result<ArrayRef> {
-    Ok(Arc::new(Float64Array::from(vec![value; call.rows])))
+fn constant(call: &Call, value: f64) -> ArrayRef {
+    Arc::new(Float64Array::from(vec![value; call.rows]))
 }
 
 /// Functions that keep the argument's type.
@@ -286,7 +286,7 @@ fn width_bucket(call: &Call) -> Result<ArrayRef> {
         if count <= 0 {
             return Err(data(INVALID, "bucketCount must be greater than 0"));
         }
-        if low == high {
+        if (high - low).abs() == 0.0 {
             return Err(data(INVALID, "bounds cannot equal each other"));
         }
         let share = (x - low) / (high - low);

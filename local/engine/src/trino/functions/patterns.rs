@@ -1,4 +1,4 @@
-//! Patterns of dates and times: MySQL's (`%Y-%m-%d`) and Joda's (`yyyy-MM-dd`), compiled into one form.
+//! Patterns of dates and times: `MySQL`'s (`%Y-%m-%d`) and Joda's (`yyyy-MM-dd`), compiled into one form.
 //! Sources: <https://trino.io/docs/current/functions/datetime.html#mysql-date-functions>,
 //! <https://www.joda.org/joda-time/apidocs/org/joda/time/format/DateTimeFormat.html>
 
@@ -62,7 +62,7 @@ pub(crate) struct Pattern {
 }
 
 impl Pattern {
-    /// Compiles MySQL's form.
+    /// Compiles `MySQL`'s form.
     pub(crate) fn mysql(text: &str) -> Result<Self> {
         let mut items = Vec::new();
         let mut chars = text.chars();
@@ -210,7 +210,7 @@ fn joda_item(letter: char, count: usize) -> Result<Item> {
 fn write(item: &Item, time: NaiveDateTime) -> String {
     let number = |value: u32, digits: usize| format!("{value:0digits$}");
     let short = |name: &str, short: bool| if short { name[..3].to_owned() } else { name.to_owned() };
-    let half_hour = || if time.hour() % 12 == 0 { 12 } else { time.hour() % 12 };
+    let half_hour = || if time.hour().is_multiple_of(12) { 12 } else { time.hour() % 12 };
     match item {
         Item::Text(text) => text.clone(),
         Item::Year => format!("{:04}", time.year()),

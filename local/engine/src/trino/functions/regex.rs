@@ -62,14 +62,13 @@ struct Compiled(RefCell<Option<(String, Regex)>>);
 impl Compiled {
     fn with<R>(&self, pattern: &str, use_it: impl FnOnce(&Regex) -> R) -> Result<R> {
         let mut last = self.0.borrow_mut();
-        match last.as_ref().filter(|(before, _)| before == pattern) {
-            Some((_, compiled)) => Ok(use_it(compiled)),
-            None => {
-                let compiled = Regex::new(pattern).map_err(|e| refused(pattern, &e))?;
-                let result = use_it(&compiled);
-                *last = Some((pattern.to_owned(), compiled));
-                Ok(result)
-            }
+        if let Some((_, compiled)) = last.as_ref().filter(|(before, _)| before == pattern) {
+            Ok(use_it(compiled))
+        } else {
+            let compiled = Regex::new(pattern).map_err(|e| refused(pattern, &e))?;
+            let result = use_it(&compiled);
+            *last = Some((pattern.to_owned(), compiled));
+            Ok(result)
         }
     }
 }

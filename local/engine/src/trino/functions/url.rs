@@ -1,6 +1,7 @@
 //! Parts of URLs, as `java.net.URI` finds them: relative ones too; what is not a URI gives NULL.
 //! Source: <https://trino.io/docs/current/functions/url.html>
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use datafusion::logical_expr::ScalarUDF;
@@ -129,7 +130,9 @@ fn encode(text: &str) -> String {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' => out.push(char::from(byte)),
             b' ' => out.push('+'),
-            other => out.push_str(&format!("%{other:02X}")),
+            other => {
+                let _ = write!(out, "%{other:02X}");
+            }
         }
     }
     out
