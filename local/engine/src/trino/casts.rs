@@ -5,11 +5,10 @@ use std::any::Any;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Decimal128Array, Int64Array, ListArray, MapArray, RecordBatch,
-    StringViewArray, StructArray,
+    Array, ArrayRef, AsArray, Decimal128Array, Int64Array, ListArray, MapArray, StringViewArray, StructArray,
 };
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Decimal128Type, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Decimal128Type, Float32Type, Float64Type, TimeUnit, TimestampMicrosecondType};
 use datafusion::common::ScalarValue;
 use datafusion::error::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
@@ -180,7 +179,7 @@ impl Cast {
             self.checked(values, nearest, |v| text::decimal(v, *scale))?
         } else {
             let doubles = cast(column, &DataType::Float64)?;
-            let values = doubles.as_primitive::<arrow::datatypes::Float64Type>().iter();
+            let values = doubles.as_primitive::<Float64Type>().iter();
             let nearest = |v: f64| {
                 let whole = v.round();
                 // The bounds are powers of two, so they are exact.
@@ -331,16 +330,25 @@ fn wall_clock(column: &ArrayRef) -> Result<arrow::array::TimestampMicrosecondArr
     })
 }
 
-/// Each value as Trino casts it to `varchar`: like a result, but `timestamp(0)` has no fraction.
+/// Each value as Trino casts it to `varchar`: like a result, but floating-point numbers are scientific.
 pub(crate) fn to_text(column: &ArrayRef) -> Result<ArrayRef> {
-    let kind = Kind::of(column.data_type());
-    if matches!(kind, Kind::Array | Kind::Map | Kind::Row | Kind::Varbinary) {
-        let message = format!("Cannot cast {} to varchar", trino_name(column.data_type()));
-        return Err(super::error::statement("TYPE_MISMATCH", message));
-    }
-    let batch = RecordBatch::try_from_iter_with_nullable([("value", Arc::clone(column), true)])?;
-    let rows = format::format_rows(&batch).map_err(|e| datafusion::error::DataFusionError::External(Box::new(e)))?;
-    Ok(Arc::new(rows.into_iter().map(|mut row| row.pop().flatten()).collect::<StringViewArray>()))
+    let texts: StringViewArray = match Kind::of(column.data_type()) {
+        Kind::Array | Kind::Map | Kind::Row | Kind::Varbinary => {
+            let message = format!("Cannot cast {} to varchar", trino_name(column.data_type()));
+            return Err(super::error::statement("TYPE_MISMATCH", message));
+        }
+        Kind::Double => {
+            let values = column.as_primitive::<Float64Type>().iter();
+            values.map(|v| v.map(|v| text::scientific(v, &format!("{v:e}")))).collect()
+        }
+        Kind::Real => {
+            let values = cast(column, &DataType::Float32)?;
+            let values = values.as_primitive::<Float32Type>().iter();
+            values.map(|v| v.map(|v| text::scientific(v.into(), &format!("{v:e}")))).collect()
+        }
+        _ => format::texts(column)?.into_iter().collect(),
+    };
+    Ok(Arc::new(texts))
 }
 
 #[cfg(test)]

@@ -180,7 +180,7 @@ fn named(text: &str) -> Option<Error> {
         let found = Regex::new(pattern).ok()?.captures(text)?;
         let mut words = String::new();
         found.expand(message, &mut words);
-        if matches!(*name, "TYPE_MISMATCH" | "INVALID_CAST_ARGUMENT") {
+        if matches!(*name, "TYPE_MISMATCH" | "INVALID_CAST_ARGUMENT" | "NUMERIC_VALUE_OUT_OF_RANGE") {
             words = trino_words(&words);
         }
         Some(Error::user(name, *number, words))
@@ -230,7 +230,7 @@ const PATTERNS: [(&str, &str, i32, &str); 16] = [
     (r"[Dd]ivide by zero", "DIVISION_BY_ZERO", DATA, "Division by zero"),
     (r"Cannot cast string '(.*)' to value of (\w+) type", "INVALID_CAST_ARGUMENT", DATA, "Cannot cast '$1' to $2"),
     (r"Error parsing timestamp from '(.*?)'", "INVALID_CAST_ARGUMENT", DATA, "Value cannot be cast to timestamp: $1"),
-    (r"Can't cast value (.*) to type (\w+)", "INVALID_CAST_ARGUMENT", DATA, "Cannot cast '$1' to $2"),
+    (r"Can't cast value (.*) to type (\w+)", "NUMERIC_VALUE_OUT_OF_RANGE", DATA, "Out of range for $2: $1"),
     (r"Overflow happened on: (.*)", "NUMERIC_VALUE_OUT_OF_RANGE", DATA, "integer overflow: $1"),
     (r"is too large to store in a (Decimal\S*)", "INVALID_CAST_ARGUMENT", DATA, "Value does not fit: $0"),
     (

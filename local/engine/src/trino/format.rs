@@ -28,6 +28,13 @@ pub fn format_rows(batch: &RecordBatch) -> Result<Vec<Row>> {
     Ok((0..batch.num_rows()).map(row).collect())
 }
 
+/// One column's texts.
+pub(crate) fn texts(column: &ArrayRef) -> datafusion::error::Result<Vec<Option<String>>> {
+    let batch = RecordBatch::try_from_iter_with_nullable([("value", ArrayRef::clone(column), true)])?;
+    let rows = format_rows(&batch).map_err(|e| datafusion::error::DataFusionError::External(Box::new(e)))?;
+    Ok(rows.into_iter().map(|mut row| row.pop().flatten()).collect())
+}
+
 /// Brings a column to the one layout that [`format`] reads for its type.
 fn ready(column: &ArrayRef) -> Result<ArrayRef> {
     let target = match column.data_type() {

@@ -3,9 +3,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, LargeStringArray, ListArray, MapArray, RecordBatch, StringViewArray, StructArray,
-};
+use arrow::array::{Array, ArrayRef, AsArray, LargeStringArray, ListArray, MapArray, StringViewArray, StructArray};
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, FieldRef, Float64Type, Int64Type};
@@ -173,15 +171,10 @@ fn json_values(column: &ArrayRef) -> Result<Vec<Option<Value>>> {
             };
             (0..row.len()).map(|i| valid(i).then(|| of_row(i))).collect()
         }
-        Kind::Decimal => {
-            texts(column)?.into_iter().map(|t| t.map(|t| serde_json::from_str(&t).unwrap_or(Value::Null))).collect()
-        }
-        _ => texts(column)?.into_iter().map(|t| t.map(Value::String)).collect(),
+        Kind::Decimal => format::texts(column)?
+            .into_iter()
+            .map(|t| t.map(|t| serde_json::from_str(&t).unwrap_or(Value::Null)))
+            .collect(),
+        _ => format::texts(column)?.into_iter().map(|t| t.map(Value::String)).collect(),
     })
-}
-
-fn texts(column: &ArrayRef) -> Result<Vec<Option<String>>> {
-    let batch = RecordBatch::try_from_iter_with_nullable([("value", Arc::clone(column), true)])?;
-    let rows = format::format_rows(&batch).map_err(|e| DataFusionError::External(Box::new(e)))?;
-    Ok(rows.into_iter().map(|mut row| row.pop().flatten()).collect())
 }

@@ -66,6 +66,21 @@ pub(crate) fn real(value: f32) -> String {
     floating(value.is_nan(), value.is_infinite(), value.is_sign_negative(), magnitude, &format!("{:e}", value.abs()))
 }
 
+/// A floating-point number as Trino casts it to `varchar`: `1.5E0`, `1.0E10`, `0E0`. `shortest` is its text in Rust's
+/// scientific form.
+/// Source: <https://github.com/trinodb/trino/pull/10211>
+pub(crate) fn scientific(value: f64, shortest: &str) -> String {
+    if value == 0.0 {
+        return if value.is_sign_negative() { "-0E0" } else { "0E0" }.to_owned();
+    }
+    if !value.is_finite() {
+        return double(value);
+    }
+    let (mantissa, exponent) = shortest.split_once('e').unwrap_or((shortest, "0"));
+    let point = if mantissa.contains('.') { "" } else { ".0" };
+    format!("{mantissa}{point}E{exponent}")
+}
+
 /// `scientific` is the shortest text in Rust's form, such as `1.5e10`.
 fn floating(nan: bool, infinite: bool, negative: bool, magnitude: f64, scientific: &str) -> String {
     let sign = if negative { "-" } else { "" };
@@ -221,6 +236,13 @@ mod tests {
             assert_eq!(double(value), text);
         }
         assert_eq!(real(0.1), "0.1");
+    }
+
+    #[test]
+    fn casts_of_doubles_are_scientific() {
+        for (value, text) in [(1.5, "1.5E0"), (1e10, "1.0E10"), (-0.001, "-1.0E-3"), (0.0, "0E0"), (f64::NAN, "NaN")] {
+            assert_eq!(scientific(value, &format!("{value:e}")), text);
+        }
     }
 
     #[test]

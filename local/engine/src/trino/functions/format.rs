@@ -9,8 +9,8 @@ use arrow::datatypes::{DataType, Float64Type};
 use datafusion::error::Result;
 use datafusion::logical_expr::ScalarUDF;
 
-use super::super::casts;
 use super::super::error::{data, unsupported};
+use super::super::format::texts;
 use super::super::function::{Call, Function, Run};
 
 /// The functions of this file.
@@ -32,7 +32,7 @@ impl Operand {
         } else {
             Float64Array::new_null(column.len())
         };
-        Ok(Self { texts: casts::to_text(column)?.as_string_view().clone(), numbers })
+        Ok(Self { texts: texts(column)?.into_iter().collect(), numbers })
     }
 }
 
