@@ -1,23 +1,26 @@
 -- Everything: page views per day, URL and country, one row for each combination.
 --
--- Counts by the partition keys first and makes the date afterwards, once per row of the result instead of once per view.
 -- A customer listed twice counts once, under the smallest country; a view of an unknown customer counts as UNKNOWN.
 -- The last line makes the statement harmless when it is run again: into a table with rows it inserts nothing.
 insert into {{identifier:database}}."pageviews_daily" (view_date, url, country, view_count)
 select
-    cast(counted.year || '-' || counted.month || '-' || counted.day as date) as view_date,
+    counted.view_date,
     counted.url,
     counted.country,
     counted.view_count
 from (
     select
-        views.year,
-        views.month,
-        views.day,
+        views.view_date,
         views.url,
         coalesce(customers.country, 'UNKNOWN') as country,
         count(*) as view_count
-    from {{identifier:database}}."pageviews" as views
+    from (
+        select
+            cast(year || '-' || month || '-' || day as date) as view_date,
+            url,
+            customer_id
+        from {{identifier:database}}."pageviews"
+    ) as views
     left join (
         select
             customer_id,
@@ -27,9 +30,7 @@ from (
     ) as customers
         on views.customer_id = customers.customer_id
     group by
-        views.year,
-        views.month,
-        views.day,
+        views.view_date,
         views.url,
         coalesce(customers.country, 'UNKNOWN')
 ) as counted

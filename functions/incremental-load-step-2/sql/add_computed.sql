@@ -4,19 +4,26 @@
 -- line makes the statement harmless when it is run again: the temporary table has such days only from this statement.
 insert into {{identifier:database}}.{{identifier:table}} (view_date, url, country, view_count)
 select
-    cast(counted.year || '-' || counted.month || '-' || counted.day as date) as view_date,
+    counted.view_date,
     counted.url,
     counted.country,
     counted.view_count
 from (
     select
-        views.year,
-        views.month,
-        views.day,
+        views.view_date,
         views.url,
         coalesce(customers.country, 'UNKNOWN') as country,
         count(*) as view_count
-    from {{identifier:database}}."pageviews" as views
+    from (
+        select
+            cast(year || '-' || month || '-' || day as date) as view_date,
+            url,
+            customer_id
+        from {{identifier:database}}."pageviews"
+        where year > {{year:watermark}}
+            or (year = {{year:watermark}} and month > {{month:watermark}})
+            or (year = {{year:watermark}} and month = {{month:watermark}} and day >= {{day:watermark}})
+    ) as views
     left join (
         select
             customer_id,
@@ -25,13 +32,8 @@ from (
         group by customer_id
     ) as customers
         on views.customer_id = customers.customer_id
-    where views.year > {{year:watermark}}
-        or (views.year = {{year:watermark}} and views.month > {{month:watermark}})
-        or (views.year = {{year:watermark}} and views.month = {{month:watermark}} and views.day >= {{day:watermark}})
     group by
-        views.year,
-        views.month,
-        views.day,
+        views.view_date,
         views.url,
         coalesce(customers.country, 'UNKNOWN')
 ) as counted

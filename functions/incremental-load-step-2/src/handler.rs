@@ -101,8 +101,8 @@ mod tests {
         let statement = &aws.statements()[0];
         assert!(statement.starts_with(&format!(r#"insert into "appdb"."pageviews_daily_{RUN}" ("#)));
         assert!(statement.contains(
-            "    where views.year > '2026'\n        or (views.year = '2026' and views.month > '01')\n        \
-             or (views.year = '2026' and views.month = '01' and views.day >= '09')\n"
+            "        where year > '2026'\n            or (year = '2026' and month > '01')\n            \
+             or (year = '2026' and month = '01' and day >= '09')\n"
         ));
     }
 
