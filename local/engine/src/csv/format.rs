@@ -66,11 +66,11 @@ impl Serde {
         }
     }
 
-    /// Bytes that make a line need the long way.
-    pub(super) fn has_special(&self, text: &[u8]) -> bool {
+    /// The first byte that makes its line need the long way.
+    pub(super) fn find_special(&self, text: &[u8]) -> Option<usize> {
         match self {
-            Self::OpenCsv { quote, escape, .. } => memchr::memchr2(*quote, *escape, text).is_some(),
-            Self::Delimited { escape, .. } => escape.is_some_and(|escape| memchr::memchr(escape, text).is_some()),
+            Self::OpenCsv { quote, escape, .. } => memchr::memchr2(*quote, *escape, text),
+            Self::Delimited { escape, .. } => escape.and_then(|escape| memchr::memchr(escape, text)),
         }
     }
 }

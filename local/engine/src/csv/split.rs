@@ -1,9 +1,9 @@
 //! Lines into field positions.
 //!
-//! A block without quotes, escapes and carriage returns is split by searching separators and line ends alone. Any other
-//! block goes line by line, and a line that has a quote or an escape goes byte by byte, under the rules of the SerDe.
+//! Lines without quotes and escapes are split by searching separators and line ends alone. A line that has one goes byte
+//! by byte, under the rules of the SerDe. Carriage returns cost a search for each line's end.
 
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr2, memrchr};
 
 use super::format::Serde;
 
@@ -86,21 +86,33 @@ impl Splitter {
         rows.fields.iter_mut().for_each(Vec::clear);
         if self.wanted.is_empty() {
             rows.count = count_lines(block);
-        } else if self.is_plain(block) {
-            self.split_plain(block, rows);
-        } else {
+        } else if self.takes_rest() || memchr(b'\r', block).is_some() {
             self.split_lines(block, rows);
+        } else {
+            self.split_runs(block, rows);
         }
     }
 
-    fn is_plain(&self, block: &[u8]) -> bool {
-        let takes_rest = matches!(self.serde, Serde::Delimited { last_takes_rest: true, .. });
-        !takes_rest && memchr(b'\r', block).is_none() && !self.serde.has_special(block)
+    fn takes_rest(&self) -> bool {
+        matches!(self.serde, Serde::Delimited { last_takes_rest: true, .. })
     }
 
-    fn split_plain(&self, block: &[u8], rows: &mut Rows) {
+    /// Runs of lines without special bytes go the short way, the lines between them the long one.
+    fn split_runs(&self, block: &[u8], rows: &mut Rows) {
         let mut start = 0;
-        while start < block.len() {
+        while let Some(special) = self.serde.find_special(&block[start..]).map(|found| start + found) {
+            let line_start = memrchr(b'\n', &block[start..special]).map_or(start, |found| start + found + 1);
+            let line_end = memchr(b'\n', &block[special..]).map_or(block.len(), |found| special + found);
+            self.split_plain(block, start, line_start, rows);
+            self.split_line(block, line_start, line_end, rows);
+            rows.count += 1;
+            start = block.len().min(line_end + 1);
+        }
+        self.split_plain(block, start, block.len(), rows);
+    }
+
+    fn split_plain(&self, block: &[u8], mut start: usize, end: usize, rows: &mut Rows) {
+        while start < end {
             start = self.split_plain_line(block, start, rows);
             rows.count += 1;
         }
@@ -169,7 +181,7 @@ impl Splitter {
         }
         let mut row = Row { wanted: &self.wanted, slot: 0, block: block.len(), rows };
         match &self.serde {
-            Serde::OpenCsv { separator, quote, escape } if self.serde.has_special(line) => {
+            Serde::OpenCsv { separator, quote, escape } if self.serde.find_special(line).is_some() => {
                 OpenCsvLine { line, separator: *separator, quote: *quote, escape: *escape }.split(&mut row);
             }
             Serde::OpenCsv { separator, .. } => {

@@ -98,10 +98,10 @@ impl ScanStream {
                 return Ok(Some(batch));
             }
             let Some(mut reading) = self.reading.take() else {
-                match self.open_next()? {
-                    true => continue,
-                    false => return Ok(None),
+                if self.open_next()? {
+                    continue;
                 }
+                return Ok(None);
             };
             match self.read_block(&mut reading)? {
                 Some(batch) => {

@@ -1,6 +1,7 @@
 //! [`CsvTable`]: a Hive table over text, as the query planner sees it.
 
 use std::any::Any;
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -52,7 +53,7 @@ impl CsvTable {
     /// # Errors
     /// [`Error::Unsupported`] for a SerDe, setting or column type that is not; `HIVE_INVALID_METADATA` and
     /// `HIVE_INVALID_PARTITION_VALUE` for a catalog entry that makes no sense.
-    pub fn try_new(lake: Lake, table: &Table, partitions: Vec<Partition>, meter: Arc<ScanMeter>) -> Result<Self> {
+    pub fn try_new(lake: Lake, table: &Table, partitions: &[Partition], meter: Arc<ScanMeter>) -> Result<Self> {
         let columns = &table.storage_descriptor.columns;
         let types = columns.iter().map(partitions::parse_type).collect::<Result<Vec<_>>>()?;
         let format = TextFormat::new(&table.storage_descriptor, &table.parameters)?;
@@ -66,7 +67,9 @@ impl CsvTable {
             vec![Place { values: Vec::new(), location, format }]
         } else {
             let place = |partition: &Partition| partition_place(table, &keys, &format, partition);
-            partitions.iter().map(place).collect::<Result<_>>()?
+            let mut places = partitions.iter().map(place).collect::<Result<Vec<_>>>()?;
+            places.sort_by(|left, right| left.values.partial_cmp(&right.values).unwrap_or(Ordering::Equal));
+            places
         };
         let schema = Arc::new(Schema::new(fields));
         Ok(Self { lake, name: table.name.clone(), schema, types: types.into(), keys, places, meter })
@@ -118,11 +121,8 @@ impl TableProvider for CsvTable {
         &self,
         filters: &[&Expr],
     ) -> Result<Vec<TableProviderFilterPushDown>, DataFusionError> {
-        let support = |filter: &&Expr| match self.is_partition_filter(filter) {
-            true => TableProviderFilterPushDown::Exact,
-            false => TableProviderFilterPushDown::Unsupported,
-        };
-        Ok(filters.iter().map(support).collect())
+        let support = [TableProviderFilterPushDown::Unsupported, TableProviderFilterPushDown::Exact];
+        Ok(filters.iter().map(|filter| support[usize::from(self.is_partition_filter(filter))].clone()).collect())
     }
 
     async fn scan(

@@ -89,8 +89,7 @@ impl Fixture {
 
     fn context(&self, threads: usize) -> Result<SessionContext> {
         let context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(threads));
-        let table =
-            CsvTable::try_new(self.lake.clone(), &self.table, self.partitions.clone(), Arc::clone(&self.meter))?;
+        let table = CsvTable::try_new(self.lake.clone(), &self.table, &self.partitions, Arc::clone(&self.meter))?;
         context.register_table("t", Arc::new(table))?;
         Ok(context)
     }

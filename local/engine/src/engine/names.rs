@@ -134,7 +134,7 @@ impl DatabaseNames {
         }
         let lake = engine.lake.clone();
         let partitions = self.partitions(&entry).await?;
-        let table = tokio::task::spawn_blocking(move || CsvTable::try_new(lake, &entry, partitions, meter)).await??;
+        let table = tokio::task::spawn_blocking(move || CsvTable::try_new(lake, &entry, &partitions, meter)).await??;
         Ok(Arc::new(table))
     }
 
