@@ -5,6 +5,7 @@
 
 mod data_dir;
 mod execution;
+mod memory;
 mod names;
 mod planning;
 
@@ -13,7 +14,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use futures::stream::BoxStream;
 
@@ -23,6 +23,7 @@ use crate::lake::Lake;
 use crate::statement::{self, Statement};
 use data_dir::{DataDirLock, clear};
 use execution::Execution;
+use memory::QueryMemory;
 
 /// Where the engine lives and what it may use.
 #[derive(Debug, Clone)]
@@ -144,7 +145,7 @@ impl Engine {
         clear(&spill)?;
         let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Directories(vec![spill]));
         let runtime = RuntimeEnvBuilder::new()
-            .with_memory_pool(Arc::new(FairSpillPool::new(config.memory_limit)))
+            .with_memory_pool(Arc::new(QueryMemory::new(config.memory_limit)))
             .with_disk_manager_builder(disk)
             .build_arc()?;
         Ok(Self { lake, catalog, runtime, threads: config.threads.max(1), _lock: Arc::new(lock) })

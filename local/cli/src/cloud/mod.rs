@@ -31,7 +31,7 @@ use invoker::Invoker;
 use lock::DataDirectoryLock;
 
 /// Memory that all running queries may use together, in bytes: with the rest of the process it stays below 1 GB.
-const QUERY_MEMORY: usize = 640 << 20;
+const QUERY_MEMORY: usize = 768 << 20;
 /// Invocations of one function at once: more than any state machine here starts.
 const FUNCTION_CONCURRENCY: usize = 64;
 
