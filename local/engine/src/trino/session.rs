@@ -25,6 +25,10 @@ pub fn session_config(threads: usize) -> SessionConfig {
     options.sql_parser.parse_float_as_decimal = true;
     options.sql_parser.collect_spans = true;
     options.execution.time_zone = Some("+00:00".into());
+    // A join's small side is built once for all streams, rather than both sides shuffled, up to this size. Text tables
+    // have estimates only, and these are good enough for it.
+    options.optimizer.hash_join_single_partition_threshold = 64 << 20;
+    options.optimizer.hash_join_single_partition_threshold_rows = 1 << 20;
     config
 }
 
