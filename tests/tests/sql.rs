@@ -14,20 +14,13 @@ use local_engine::{Column, Engine, EngineConfig, Error};
 use sqllogictest::{AsyncDB, ColumnType, DBOutput, Runner, strict_column_validator};
 use tempfile::TempDir;
 
-fn main() -> ExitCode {
+fn main() -> io::Result<ExitCode> {
     let arguments = Arguments::from_args();
-    let files = match test_files(&folder()) {
-        Ok(files) => files,
-        Err(error) => {
-            eprintln!("{}: {error}", folder().display());
-            return ExitCode::FAILURE;
-        }
-    };
-    let trials = files.into_iter().map(|file| {
+    let trials = test_files(&folder())?.into_iter().map(|file| {
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         Trial::test(name, move || run_file(&file))
     });
-    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+    Ok(libtest_mimic::run(&arguments, trials.collect()).exit_code())
 }
 
 fn folder() -> PathBuf {
@@ -80,7 +73,6 @@ struct Session {
     engine: Engine,
 }
 
-#[allow(clippy::missing_docs_in_private_items, reason = "the trait's own")]
 #[async_trait::async_trait]
 impl AsyncDB for Session {
     type Error = Error;

@@ -51,7 +51,7 @@ fn build(values: &[Option<Value>], to: &DataType, scalar: Scalar<'_>) -> Result<
                 let part = values.iter().map(of_row).collect::<Result<Vec<_>>>()?;
                 columns.push(build(&part, field.data_type(), scalar)?);
             }
-            let nulls: NullBuffer = values.iter().map(is_there).collect();
+            let nulls: NullBuffer = values.iter().map(|value| is_there(value.as_ref())).collect();
             Ok(Arc::new(StructArray::try_new(fields.clone(), columns, Some(nulls))?))
         }
         DataType::LargeUtf8 => {
@@ -71,8 +71,8 @@ fn build(values: &[Option<Value>], to: &DataType, scalar: Scalar<'_>) -> Result<
     }
 }
 
-fn is_there(value: &Option<Value>) -> bool {
-    !matches!(value, None | Some(Value::Null))
+fn is_there(value: Option<&Value>) -> bool {
+    value.is_some_and(|value| !value.is_null())
 }
 
 fn build_lists(values: &[Option<Value>], item: &FieldRef, to: &DataType, scalar: Scalar<'_>) -> Result<ArrayRef> {
@@ -88,7 +88,7 @@ fn build_lists(values: &[Option<Value>], item: &FieldRef, to: &DataType, scalar:
         }
     }
     let items = build(&items, item.data_type(), scalar)?;
-    let nulls: NullBuffer = values.iter().map(is_there).collect();
+    let nulls: NullBuffer = values.iter().map(|value| is_there(value.as_ref())).collect();
     Ok(Arc::new(ListArray::try_new(Arc::clone(item), OffsetBuffer::from_lengths(lengths), items, Some(nulls))?))
 }
 
@@ -112,7 +112,7 @@ fn build_maps(values: &[Option<Value>], entries: &FieldRef, to: &DataType, scala
     }
     let columns = vec![build(&keys, fields[0].data_type(), scalar)?, build(&items, fields[1].data_type(), scalar)?];
     let pairs = StructArray::try_new(fields.clone(), columns, None)?;
-    let nulls: NullBuffer = values.iter().map(is_there).collect();
+    let nulls: NullBuffer = values.iter().map(|value| is_there(value.as_ref())).collect();
     let offsets = OffsetBuffer::from_lengths(lengths);
     Ok(Arc::new(MapArray::try_new(Arc::clone(entries), offsets, pairs, Some(nulls), false)?))
 }

@@ -23,6 +23,8 @@ pub(crate) struct Planner {
     array_concat: Arc<ScalarUDF>,
     get_field: Arc<ScalarUDF>,
     row: Arc<ScalarUDF>,
+    interval_between: Arc<ScalarUDF>,
+    interval_times: Arc<ScalarUDF>,
 }
 
 impl Planner {
@@ -35,6 +37,8 @@ impl Planner {
             array_concat: find("$array_concat")?,
             get_field: datafusion::functions::core::get_field(),
             row: find("row")?,
+            interval_between: find("$interval_between")?,
+            interval_times: find("$interval_times")?,
         })
     }
 }
@@ -46,6 +50,9 @@ impl ExprPlanner for Planner {
         let (Ok(lt), Ok(rt)) = (left.get_type(schema), right.get_type(schema)) else {
             return Ok(PlannerResult::Original(expr));
         };
+        if let Some(planned) = self.plan_interval(&expr, &lt, &rt) {
+            return Ok(PlannerResult::Planned(planned));
+        }
         if let Some(arithmetic_op) = arithmetic_operator(op) {
             check_arithmetic(op, expr.left.spans().and_then(datafusion::common::Spans::first), &lt, &rt)?;
             let (left, right) = (left.clone(), right.clone());
@@ -129,6 +136,23 @@ impl ExprPlanner for Planner {
 }
 
 impl Planner {
+    /// The time between two dates, and an interval times a number.
+    fn plan_interval(&self, expr: &RawBinaryExpr, lt: &DataType, rt: &DataType) -> Option<Expr> {
+        let (left, right) = (expr.left.clone(), expr.right.clone());
+        match (&expr.op, Kind::of(lt), Kind::of(rt)) {
+            (BinaryOperator::Minus, l, r) if is_temporal(l) && is_temporal(r) => {
+                Some(self.interval_between.call(vec![left, right]))
+            }
+            (BinaryOperator::Multiply, Kind::Interval, Kind::Whole(_)) => {
+                Some(self.interval_times.call(vec![left, right]))
+            }
+            (BinaryOperator::Multiply, Kind::Whole(_), Kind::Interval) => {
+                Some(self.interval_times.call(vec![right, left]))
+            }
+            _ => None,
+        }
+    }
+
     fn plan_concat(&self, expr: RawBinaryExpr, lt: &DataType, rt: &DataType) -> Result<PlannerResult<RawBinaryExpr>> {
         match (Kind::of(lt), Kind::of(rt)) {
             (Kind::Varchar | Kind::Unknown, Kind::Varchar | Kind::Unknown) => Ok(PlannerResult::Original(expr)),
@@ -156,6 +180,10 @@ fn arithmetic_operator(op: &BinaryOperator) -> Option<Operator> {
     }
 }
 
+fn is_temporal(kind: Kind) -> bool {
+    matches!(kind, Kind::Date | Kind::Timestamp | Kind::TimestampTz)
+}
+
 /// Numbers with numbers; a date or a time with an interval.
 fn check_arithmetic(
     op: &BinaryOperator,
@@ -164,14 +192,13 @@ fn check_arithmetic(
     rt: &DataType,
 ) -> Result<()> {
     let (left, right) = (Kind::of(lt), Kind::of(rt));
-    let temporal = |kind| matches!(kind, Kind::Date | Kind::Timestamp | Kind::TimestampTz);
     let fits = match (left, right) {
         (Kind::Unknown, other) | (other, Kind::Unknown) => {
-            other.is_numeric() || other == Kind::Unknown || temporal(other)
+            other.is_numeric() || other == Kind::Unknown || is_temporal(other)
         }
         (l, r) if l.is_numeric() && r.is_numeric() => true,
-        (l, Kind::Interval) if temporal(l) => matches!(op, BinaryOperator::Plus | BinaryOperator::Minus),
-        (Kind::Interval, r) if temporal(r) => matches!(op, BinaryOperator::Plus),
+        (l, Kind::Interval) if is_temporal(l) => matches!(op, BinaryOperator::Plus | BinaryOperator::Minus),
+        (Kind::Interval, r) if is_temporal(r) => matches!(op, BinaryOperator::Plus),
         (Kind::Interval, Kind::Interval) => matches!(op, BinaryOperator::Plus | BinaryOperator::Minus),
         _ => false,
     };

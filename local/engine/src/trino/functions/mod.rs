@@ -6,6 +6,7 @@ mod binary;
 mod datetime;
 mod fields;
 mod format;
+mod intervals;
 mod json;
 mod maps;
 mod math;
@@ -33,6 +34,7 @@ pub(crate) fn scalars() -> Vec<Arc<ScalarUDF>> {
     all.extend(url::functions());
     all.extend(datetime::functions());
     all.extend(fields::functions());
+    all.extend(intervals::functions());
     all.extend(format::functions());
     all.extend(json::functions());
     all.extend(math::functions());
