@@ -1,1 +1,8 @@
-//! .
+//! What the tests of whole workflows stand on: a local cloud of their own, in its own process and folder, reached as any
+//! AWS client reaches it.
+
+mod cloud;
+mod execution;
+
+pub use cloud::Cloud;
+pub use execution::Execution;

@@ -106,6 +106,9 @@ fn versions_stand_once_in_the_root_manifest() {
         let manifest = package["manifest_path"].as_str().expect("a path");
         let source = std::fs::read_to_string(manifest).expect("a manifest");
         let (_, dependencies) = source.split_once("dependencies]").unwrap_or(("", ""));
-        assert!(!dependencies.contains("version = "), "{manifest} names a version: put it into [workspace.dependencies]");
+        assert!(
+            !dependencies.contains("version = "),
+            "{manifest} names a version: put it into [workspace.dependencies]"
+        );
     }
 }

@@ -35,7 +35,12 @@ fn collect(machine: &Value, found: &mut Vec<Task>) {
 }
 
 fn names<'a>(retriers: &'a Value) -> impl Iterator<Item = &'a str> {
-    retriers.as_array().into_iter().flatten().flat_map(|one| one["ErrorEquals"].as_array().into_iter().flatten()).filter_map(Value::as_str)
+    retriers
+        .as_array()
+        .into_iter()
+        .flatten()
+        .flat_map(|one| one["ErrorEquals"].as_array().into_iter().flatten())
+        .filter_map(Value::as_str)
 }
 
 #[test]
@@ -74,7 +79,8 @@ fn tasks_react_to_names_that_exist() {
     let ours: BTreeSet<&str> = shared::error::CODES.iter().copied().collect();
     for task in tasks() {
         for name in names(&task.state["Retry"]).chain(names(&task.state["Catch"])) {
-            let of_services = ["States.", "Lambda.", "Sandbox.", "Runtime."].iter().any(|prefix| name.starts_with(prefix));
+            let of_services =
+                ["States.", "Lambda.", "Sandbox.", "Runtime."].iter().any(|prefix| name.starts_with(prefix));
             assert!(of_services || ours.contains(name), "{} reacts to {name}, which nobody raises", task.name);
         }
     }
@@ -99,7 +105,11 @@ fn every_error_of_ours_is_either_retried_or_final() {
     for task in tasks() {
         let retried: BTreeSet<&str> = names(&task.state["Retry"]).collect();
         for code in shared::error::CODES {
-            assert!(last.contains(code) || retried.contains(code), "{} neither retries {code} nor may it be final", task.name);
+            assert!(
+                last.contains(code) || retried.contains(code),
+                "{} neither retries {code} nor may it be final",
+                task.name
+            );
         }
     }
 }

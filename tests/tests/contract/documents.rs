@@ -36,8 +36,10 @@ fn links_between_documents_lead_somewhere() {
 
 #[test]
 fn decisions_are_numbered_without_gaps() {
-    let mut numbers: Vec<usize> =
-        files("docs/decisions", ".md").iter().map(|file| file["docs/decisions/".len()..][..4].parse().expect(file)).collect();
+    let mut numbers: Vec<usize> = files("docs/decisions", ".md")
+        .iter()
+        .map(|file| file["docs/decisions/".len()..][..4].parse().expect(file))
+        .collect();
     numbers.sort_unstable();
     assert_eq!(numbers, (1..=numbers.len()).collect::<Vec<_>>());
 }

@@ -51,7 +51,8 @@ fn every_function_has_an_event_fixture() {
 fn fixtures_are_what_the_state_machine_sends() {
     for task in tasks() {
         let fixture = json(&format!("events/{}.json", folder(&task.name)));
-        let keys = |value: &serde_json::Value| value.as_object().expect("an object").keys().cloned().collect::<BTreeSet<_>>();
+        let keys =
+            |value: &serde_json::Value| value.as_object().expect("an object").keys().cloned().collect::<BTreeSet<_>>();
         assert_eq!(keys(&fixture), keys(&task.state["Arguments"]["Payload"]), "the fixture of {}", task.name);
         assert_eq!(fixture["state"], *task.name, "the fixture of {}", task.name);
     }
@@ -64,7 +65,10 @@ fn every_function_is_deployed_from_its_folder_and_substituted_into_the_definitio
     for function in functions() {
         let resource = resource(&function);
         assert!(template.contains(&format!("\n  {resource}:\n")), "template.yaml has no resource {resource}");
-        assert!(template.contains(&format!("CodeUri: functions/{function}/\n")), "{resource} is not built from its folder");
+        assert!(
+            template.contains(&format!("CodeUri: functions/{function}/\n")),
+            "{resource} is not built from its folder"
+        );
         let substitution = format!("{resource}Arn");
         assert!(
             template.contains(&format!("{substitution}: !GetAtt {resource}.Arn")),
@@ -92,7 +96,9 @@ fn quoted_upper_case(source: &str) -> BTreeSet<String> {
     let production = source.split("#[cfg(test)]").next().unwrap_or_default();
     let literals = production.split('"').skip(1).step_by(2);
     let is_variable = |text: &&str| {
-        text.len() > 4 && text.contains('_') && text.chars().all(|c| c.is_ascii_uppercase() || c == '_' || c.is_ascii_digit())
+        text.len() > 4
+            && text.contains('_')
+            && text.chars().all(|c| c.is_ascii_uppercase() || c == '_' || c.is_ascii_digit())
     };
     literals.filter(is_variable).map(str::to_owned).collect()
 }

@@ -1,0 +1,219 @@
+//! A `pageviews up` process and the AWS SDK's clients for it.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_athena::types::QueryExecutionState;
+use aws_sdk_s3::config::Credentials;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::Execution;
+
+/// How long anything may take before a test gives up on it.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A local cloud, deployed from the repository's template. Killed when dropped.
+#[derive(Debug)]
+pub struct Cloud {
+    process: Child,
+    folder: TempDir,
+    /// Where it listens: `http://127.0.0.1:PORT`.
+    pub endpoint: String,
+    /// The SDK's configuration for it.
+    pub config: SdkConfig,
+}
+
+/// One result row of a query.
+pub type Row = Vec<Option<String>>;
+
+impl Cloud {
+    /// Starts one in a new folder, on a free port.
+    pub async fn start() -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        Self::start_in(folder).await
+    }
+
+    /// Starts one over what an earlier one left in `folder`.
+    async fn start_in(folder: TempDir) -> Self {
+        let mut process = Command::new(binary("pageviews"))
+            .args(["up", "--listen", "127.0.0.1:0", "--json", "--data-dir"])
+            .arg(folder.path().join("data"))
+            .arg("--template")
+            .arg(repository().join("template.yaml"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("pageviews starts");
+        let mut first_line = String::new();
+        let mut output = BufReader::new(process.stdout.take().expect("its output"));
+        output.read_line(&mut first_line).expect("it says where it listens");
+        // Whoever stops reading a pipe stops its writer.
+        std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
+        let started: Value =
+            serde_json::from_str(&first_line).unwrap_or_else(|error| panic!("{first_line:?}: {error}"));
+        let endpoint = started["endpoint"].as_str().expect("an endpoint").to_owned();
+        let config = sdk_config(&endpoint).await;
+        Self { process, folder, endpoint, config }
+    }
+
+    /// The `pageviews` command, for what needs no cloud.
+    pub fn command() -> Command {
+        Command::new(binary("pageviews"))
+    }
+
+    /// kill -9, then a new process on the same folder.
+    pub async fn kill_and_restart(mut self) -> Self {
+        self.process.kill().expect("it can be killed");
+        self.process.wait().expect("it ends");
+        let folder = std::mem::replace(&mut self.folder, TempDir::new().expect("a temporary folder"));
+        Self::start_in(folder).await
+    }
+
+    /// The data lake's bucket.
+    pub async fn bucket(&self) -> String {
+        let buckets = self.s3().list_buckets().send().await.expect("buckets");
+        let lake = buckets.buckets().iter().filter_map(|bucket| bucket.name()).find(|name| name.contains("lake"));
+        lake.expect("the data lake's bucket").to_owned()
+    }
+
+    /// Puts every file of `folder` into the lake, under `raw/` and its own relative path.
+    pub async fn put_raw(&self, folder: &Path) {
+        let (s3, bucket) = (self.s3(), self.bucket().await);
+        for (key, path) in files(folder) {
+            let body = aws_sdk_s3::primitives::ByteStream::from(std::fs::read(path).expect("a readable file"));
+            let put = s3.put_object().bucket(&bucket).key(format!("raw/{key}")).body(body);
+            put.send().await.expect("the object is put");
+        }
+    }
+
+    /// Runs `PageViewsTransform` to its end.
+    pub async fn run(&self, input: &Value) -> Execution {
+        let states = aws_sdk_sfn::Client::new(&self.config);
+        let machines = states.list_state_machines().send().await.expect("state machines");
+        let machine = machines.state_machines().first().expect("a state machine").state_machine_arn();
+        let started = states.start_execution().state_machine_arn(machine).input(input.to_string()).send().await;
+        let arn = started.expect("the execution starts").execution_arn;
+        tokio::time::timeout(PATIENCE, Execution::wait(&states, &arn)).await.expect("the execution ends in time")
+    }
+
+    /// The rows of a query; panics with Athena's reason when it fails.
+    pub async fn query(&self, sql: &str) -> Vec<Row> {
+        self.try_query(sql).await.unwrap_or_else(|reason| panic!("{sql}: {reason}"))
+    }
+
+    /// The rows of a query, or Athena's reason why there are none.
+    pub async fn try_query(&self, sql: &str) -> Result<Vec<Row>, String> {
+        let athena = aws_sdk_athena::Client::new(&self.config);
+        let context = aws_sdk_athena::types::QueryExecutionContext::builder().database("appdb").build();
+        let start =
+            athena.start_query_execution().query_string(sql).work_group("pageviews").query_execution_context(context);
+        let started = start.send().await.map_err(|error| format!("{:?}", error.into_service_error()))?;
+        let id = started.query_execution_id().expect("an id");
+        tokio::time::timeout(PATIENCE, finished(&athena, id)).await.expect("the query ends in time")?;
+        let mut rows = Vec::new();
+        let mut pages = athena.get_query_results().query_execution_id(id).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.expect("a page of results");
+            let page = page.result_set().expect("results").rows().iter();
+            rows.extend(
+                page.map(|row| row.data().iter().map(|datum| datum.var_char_value().map(str::to_owned)).collect()),
+            );
+        }
+        // The first row of a SELECT is its header.
+        Ok(rows.into_iter().skip(1).collect())
+    }
+
+    /// A client for S3.
+    pub fn s3(&self) -> aws_sdk_s3::Client {
+        let config = aws_sdk_s3::config::Builder::from(&self.config).force_path_style(true).build();
+        aws_sdk_s3::Client::from_conf(config)
+    }
+
+    /// A client for Glue.
+    pub fn glue(&self) -> aws_sdk_glue::Client {
+        aws_sdk_glue::Client::new(&self.config)
+    }
+}
+
+impl Drop for Cloud {
+    fn drop(&mut self) {
+        // It is asked to end, so that it ends the functions' processes too.
+        let _ = Command::new("kill").arg(self.process.id().to_string()).status();
+        for _ in 0..50 {
+            if matches!(self.process.try_wait(), Ok(Some(_))) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+async fn finished(athena: &aws_sdk_athena::Client, id: &str) -> Result<(), String> {
+    loop {
+        let answer = athena.get_query_execution().query_execution_id(id).send().await.expect("the query's state");
+        let status = answer.query_execution().and_then(|one| one.status()).expect("a status").clone();
+        match status.state().expect("a state") {
+            QueryExecutionState::Succeeded => return Ok(()),
+            QueryExecutionState::Failed | QueryExecutionState::Cancelled => {
+                return Err(status.state_change_reason().unwrap_or("no reason").to_owned());
+            }
+            _ => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
+async fn sdk_config(endpoint: &str) -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::latest())
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+        .endpoint_url(endpoint)
+        .load()
+        .await
+}
+
+/// The repository's root folder.
+pub(crate) fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the repository").to_owned()
+}
+
+/// A binary of the workspace; all of them are built first, once, with the features that the tests were built with.
+fn binary(name: &str) -> PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let built =
+            Command::new(cargo).args(["build", "--quiet", "--workspace", "--bins"]).current_dir(repository()).status();
+        assert!(built.expect("cargo runs").success(), "the workspace's binaries do not build");
+        // target/debug/deps/workflow-0123456789abcdef
+        let this = std::env::current_exe().expect("the test's own path");
+        this.parent().and_then(Path::parent).expect("the target folder").to_owned()
+    });
+    folder.join(name)
+}
+
+/// Every file below `folder`, with its path relative to it, in order.
+fn files(folder: &Path) -> Vec<(String, PathBuf)> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(&next).unwrap_or_else(|error| panic!("{}: {error}", next.display())) {
+            let path = entry.expect("a readable entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let key = path.strip_prefix(folder).expect("below the folder").to_string_lossy().into_owned();
+                found.push((key, path));
+            }
+        }
+    }
+    found.sort();
+    found
+}

@@ -1,0 +1,65 @@
+//! The cases that are folders: `tests/workflow/<case>/<step>/{raw/…, run.json}`.
+
+use std::path::{Path, PathBuf};
+
+use libtest_mimic::Trial;
+use serde_json::Value;
+use tempfile::TempDir;
+use tests::Cloud;
+
+use crate::recomputation::assert_output_equals;
+use crate::trial;
+
+/// One trial a folder.
+pub fn trials() -> Vec<Trial> {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("workflow");
+    folders(&cases)
+        .into_iter()
+        .map(|case| {
+            let name = case.file_name().expect("a name").to_string_lossy().into_owned();
+            trial(name, move || run(case))
+        })
+        .collect()
+}
+
+async fn run(case: PathBuf) {
+    let cloud = Cloud::start().await;
+    let raw_so_far = TempDir::new().expect("a temporary folder");
+    for step in folders(&case) {
+        let raw = step.join("raw");
+        if raw.is_dir() {
+            copy(&raw, raw_so_far.path());
+            cloud.put_raw(&raw).await;
+        }
+        let run: Value =
+            serde_json::from_str(&std::fs::read_to_string(step.join("run.json")).expect("run.json")).expect("JSON");
+        let execution = cloud.run(&run["input"]).await.succeeded();
+        for state in run["enters"].as_array().into_iter().flatten() {
+            let state = state.as_str().expect("a state's name");
+            assert!(execution.states.iter().any(|one| one == state), "{} did not enter {state}", step.display());
+        }
+        assert_output_equals(&cloud, raw_so_far.path()).await;
+    }
+}
+
+/// The folders in `parent`, in order.
+fn folders(parent: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(parent).unwrap_or_else(|error| panic!("{}: {error}", parent.display()));
+    let mut folders: Vec<_> =
+        entries.map(|entry| entry.expect("a readable entry").path()).filter(|path| path.is_dir()).collect();
+    folders.sort();
+    folders
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a readable folder") {
+        let path = entry.expect("a readable entry").path();
+        let target = to.join(path.file_name().expect("a name"));
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            std::fs::copy(&path, &target).expect("a copied file");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The trials that files cannot tell: bad input, an output that a stranger altered, a killed cloud, more data.
+
+use aws_sdk_sfn::types::ExecutionStatus;
+use chrono::NaiveDate;
+use libtest_mimic::Trial;
+use serde_json::json;
+use tempfile::TempDir;
+use tests::Cloud;
+
+use crate::recomputation::{assert_output_equals, output};
+use crate::trial;
+
+/// One trial a story.
+pub fn trials() -> Vec<Trial> {
+    vec![
+        trial("an_unknown_input_field_is_refused_before_anything_is_touched", unknown_input),
+        trial("an_output_that_was_altered_by_hand_is_refused_and_left_alone", altered_output),
+        trial("a_killed_cloud_keeps_its_tables_and_the_next_run_works", killed_cloud),
+        trial("generated_data_over_two_months_loads_and_refreshes", generated_data),
+        trial("readers_see_the_previous_version_until_the_next_run", previous_version),
+    ]
+}
+
+fn raw(days: u32, views: u64, from: (i32, u32, u32)) -> TempDir {
+    let folder = TempDir::new().expect("a temporary folder");
+    let start = NaiveDate::from_ymd_opt(from.0, from.1, from.2).expect("a date");
+    generate(folder.path(), start, days, views);
+    folder
+}
+
+/// The same generator that `pageviews generate` uses, through the command itself.
+fn generate(folder: &std::path::Path, start: NaiveDate, days: u32, views: u64) {
+    Cloud::command()
+        .args(["generate", "--customers", "200", "--seed", "3", "--start", &start.to_string()])
+        .args(["--days", &days.to_string(), "--views", &views.to_string(), "--out"])
+        .arg(folder)
+        .output()
+        .map(|output| assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)))
+        .expect("pageviews generates");
+}
+
+async fn unknown_input() {
+    let cloud = Cloud::start().await;
+    for input in [json!({"full_refersh": true}), json!({"full_refresh": "yes"}), json!([1])] {
+        let execution = cloud.run(&input).await;
+        assert_eq!(execution.status, ExecutionStatus::Failed, "{input}");
+        assert_eq!(execution.error, "InvalidInput", "{input}");
+        assert!(execution.cause.contains("full_refresh"), "{input}: {}", execution.cause);
+    }
+    let databases = cloud.glue().get_databases().send().await.expect("databases");
+    assert!(databases.database_list().iter().all(|one| one.name() != "appdb"), "a refused run made the database");
+}
+
+async fn altered_output() {
+    let cloud = Cloud::start().await;
+    let raw = raw(2, 400, (2026, 1, 1));
+    cloud.put_raw(raw.path()).await;
+    cloud.run(&json!({})).await.succeeded();
+    let before = output(&cloud).await;
+
+    cloud.query("alter table pageviews_daily add columns (note string)").await;
+    let execution = cloud.run(&json!({})).await;
+    assert_eq!(execution.status, ExecutionStatus::Failed);
+    assert_eq!(execution.error, "InvalidOutput", "{}", execution.cause);
+    assert!(execution.cause.contains("note"), "{}", execution.cause);
+    assert_eq!(output(&cloud).await, before);
+}
+
+async fn killed_cloud() {
+    let cloud = Cloud::start().await;
+    let raw = raw(3, 900, (2026, 1, 1));
+    cloud.put_raw(raw.path()).await;
+    cloud.run(&json!({})).await.succeeded();
+
+    let cloud = cloud.kill_and_restart().await;
+    assert_output_equals(&cloud, raw.path()).await;
+    cloud.run(&json!({})).await.succeeded();
+    assert_output_equals(&cloud, raw.path()).await;
+}
+
+async fn generated_data() {
+    let cloud = Cloud::start().await;
+    let raw = raw(40, 20_000, (2026, 1, 15));
+    cloud.put_raw(raw.path()).await;
+    cloud.run(&json!({})).await.succeeded();
+    assert_output_equals(&cloud, raw.path()).await;
+
+    let next = NaiveDate::from_ymd_opt(2026, 2, 24).expect("a date");
+    generate(raw.path(), next, 1, 500);
+    cloud.put_raw(raw.path()).await;
+    cloud.run(&json!({})).await.succeeded();
+    assert_output_equals(&cloud, raw.path()).await;
+    cloud.run(&json!({"full_refresh": true})).await.succeeded();
+    assert_output_equals(&cloud, raw.path()).await;
+}
+
+async fn previous_version() {
+    let cloud = Cloud::start().await;
+    let raw = raw(2, 400, (2026, 1, 1));
+    cloud.put_raw(raw.path()).await;
+    cloud.run(&json!({})).await.succeeded();
+    let first = output(&cloud).await;
+    for _ in 0..3 {
+        cloud.run(&json!({})).await.succeeded();
+        assert_eq!(output(&cloud).await, first);
+        let kept = cloud.query("select count(*), sum(view_count) from pageviews_daily_previous").await;
+        let rows = Some(first.rows().to_string());
+        assert_eq!(kept, [[rows, Some(first.views().to_string())]], "the version before is kept for a rollback");
+    }
+    let tables = cloud.glue().get_tables().database_name("appdb").send().await.expect("tables");
+    let mut names: Vec<_> = tables.table_list().iter().map(|table| table.name()).collect();
+    names.sort_unstable();
+    assert_eq!(
+        names,
+        ["customers", "pageviews", "pageviews_daily", "pageviews_daily_previous"],
+        "nothing temporary is left"
+    );
+}
