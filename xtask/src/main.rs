@@ -66,7 +66,7 @@ fn run(mut arguments: Vec<OsString>) -> Result<ExitCode, String> {
 
 /// Builds every binary of the workspace and tells where `pageviews` is.
 fn build(release: bool) -> Result<PathBuf, String> {
-    let mut command = Command::new(cargo());
+    let mut command = cargo();
     command.args(["build", "--workspace", "--bins"]);
     if release {
         command.arg("--release");
@@ -87,7 +87,7 @@ fn build(release: bool) -> Result<PathBuf, String> {
 
 /// A path that cargo itself tells: a setting or a variable may have moved it.
 fn metadata(key: &str) -> Result<PathBuf, String> {
-    let output = Command::new(cargo())
+    let output = cargo()
         .args(["metadata", "--no-deps", "--format-version", "1"])
         .stderr(Stdio::inherit())
         .output()
@@ -116,9 +116,18 @@ fn status(mut command: Command, name: &str) -> Result<ExitCode, String> {
     Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
 }
 
-/// The cargo that runs this task, else the one on the path.
-fn cargo() -> OsString {
-    env::var_os("CARGO").unwrap_or_else(|| OsStr::new("cargo").to_owned())
+/// The cargo that runs this task, else the one on the path: without the variables that it has set for this task's own
+/// package. Some build scripts (ring's) run again when those change, and most of the workspace is compiled after them.
+fn cargo() -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsStr::new("cargo").to_owned()));
+    let of_a_package = |name: &OsString| {
+        let name = name.to_string_lossy();
+        name == "OUT_DIR" || ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.starts_with(prefix))
+    };
+    for (name, _) in env::vars_os().filter(|(name, _)| of_a_package(name)) {
+        command.env_remove(name);
+    }
+    command
 }
 
 /// Tells a person. A closed standard error is nothing to fail for.
