@@ -1,3 +1,5 @@
+//! Tests of the checker: what it accepts, and the line, field and reason that it names for what it refuses.
+
 use super::*;
 
 const HEADER: [&str; 3] = ["id", "name", "url"];

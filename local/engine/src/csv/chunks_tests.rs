@@ -1,3 +1,5 @@
+//! Tests of the chunk reader: lines stay whole wherever a chunk ends.
+
 use std::io::Write;
 
 use super::*;

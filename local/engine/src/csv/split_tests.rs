@@ -1,3 +1,5 @@
+//! Tests of the line splitter: quotes, escapes, missing and surplus fields.
+
 use super::*;
 
 const COMMA: Serde = Serde::OpenCsv { separator: b',', quote: b'"', escape: b'\\' };

@@ -1,3 +1,5 @@
+//! Tests of typed values: what Hive reads from a text, and what it cannot.
+
 use arrow::util::display::array_value_to_string;
 
 use super::*;
