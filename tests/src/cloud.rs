@@ -199,6 +199,10 @@ fn binary(name: &str) -> PathBuf {
     folder.join(name)
 }
 
+fn is_of_a_package(variable: &str) -> bool {
+    variable == "OUT_DIR" || variable.starts_with("CARGO_PKG_") || variable.starts_with("CARGO_MANIFEST_")
+}
+
 /// Every file below `folder`, with its path relative to it, in order.
 fn files(folder: &Path) -> Vec<(String, PathBuf)> {
     let mut found = Vec::new();
