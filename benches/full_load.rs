@@ -2,7 +2,8 @@
 //! turn with DuckDB.
 //!
 //! `full_load generate DIR` makes a data directory with the raw zone and its tables; `full_load load DIR` loads an empty
-//! output table and prints what that took as JSON; `full_load explain DIR` prints the plan.
+//! output table and prints what that took as JSON; `full_load refresh DIR DATE` then does the same for the statements of
+//! an incremental load; `full_load explain DIR` prints the full load's plan.
 
 use std::error::Error;
 use std::fmt::Display;
@@ -20,6 +21,9 @@ const PAGEVIEWS: &str = include_str!("../functions/create-pageviews-table/sql/cr
 const OUTPUT: &str = include_str!("../functions/create-pageviews-daily-table/sql/create_table.sql");
 const FULL_LOAD: &str = include_str!("../functions/full-load/sql/full_load.sql");
 
+const COPY_TRUSTED: &str = include_str!("../functions/incremental-load-step-1/sql/copy_trusted.sql");
+const ADD_COMPUTED: &str = include_str!("../functions/incremental-load-step-2/sql/add_computed.sql");
+
 const BUCKET: &str = "lake";
 
 /// What the running queries may use together.
@@ -36,8 +40,9 @@ fn main() -> Result<()> {
             runtime.block_on(generate(Path::new(folder), days.parse()?, views.parse()?))
         }
         ["load", folder] => runtime.block_on(load(Path::new(folder))),
+        ["refresh", folder, date] => runtime.block_on(refresh(Path::new(folder), date.parse()?)),
         ["explain", folder] => runtime.block_on(explain(Path::new(folder))),
-        _ => Err("usage: full_load generate DIR DAYS VIEWS | full_load load DIR | full_load explain DIR".into()),
+        _ => Err("usage: full_load generate DIR DAYS VIEWS | full_load load DIR | full_load refresh DIR DATE".into()),
     }
 }
 
@@ -72,17 +77,42 @@ async fn load(folder: &Path) -> Result<()> {
     let engine = engine(folder)?;
     run(&engine, "drop table if exists pageviews_daily").await?;
     run(&engine, &located(OUTPUT, "curated/pageviews_daily/")).await?;
-    let prepared = engine.prepare(&full_load(), "appdb")?;
-    let loading = Instant::now();
+    let mut figures = measured(&engine, &full_load()).await?;
+    figures["seconds"] = json!(started.elapsed().as_secs_f64());
+    print(&figures);
+    Ok(())
+}
+
+/// The two statements of an incremental load from `date` on that read and write rows, after a full load.
+async fn refresh(folder: &Path, date: NaiveDate) -> Result<()> {
+    let engine = engine(folder)?;
+    let quoted = |format: &str| format!("'{}'", date.format(format));
+    let fill = |sql: &str| {
+        sql.replace("{{identifier:database}}", "\"appdb\"")
+            .replace("{{identifier:table}}", "\"pageviews_daily_bench\"")
+            .replace("{{name:database}}.{{name:table}}", "appdb.pageviews_daily_bench")
+            .replace("{{location:location}}", &format!("'s3://{BUCKET}/curated/pageviews_daily_bench/'"))
+            .replace("{{date:watermark}}", &format!("date {}", quoted("%Y-%m-%d")))
+            .replace("{{year:watermark}}", &quoted("%Y"))
+            .replace("{{month:watermark}}", &quoted("%m"))
+            .replace("{{day:watermark}}", &quoted("%d"))
+    };
+    run(&engine, "drop table if exists pageviews_daily_bench").await?;
+    let (step_1, step_2) = (fill(COPY_TRUSTED), fill(ADD_COMPUTED));
+    print(&json!({ "step_1": measured(&engine, &step_1).await?, "step_2": measured(&engine, &step_2).await? }));
+    Ok(())
+}
+
+async fn measured(engine: &Engine, sql: &str) -> Result<serde_json::Value> {
+    let prepared = engine.prepare(sql, "appdb")?;
+    let started = Instant::now();
     let output = engine.execute(prepared).await?;
-    print(&json!({
+    Ok(json!({
         "rows": output.update_count,
         "bytes_scanned": output.meter.bytes(),
         "planning_millis": output.planning_millis,
-        "statement_seconds": loading.elapsed().as_secs_f64(),
-        "seconds": started.elapsed().as_secs_f64(),
-    }));
-    Ok(())
+        "statement_seconds": started.elapsed().as_secs_f64(),
+    }))
 }
 
 /// The plan of the statement's query.
