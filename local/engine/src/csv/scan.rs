@@ -74,7 +74,7 @@ pub(super) struct Constants {
 impl Constants {
     /// The orders that the rows of each stream have, since a stream meets the partitions in the order of their values.
     /// Whoever groups by such a column lets a partition's groups go once the next one begins, so that its hash table
-    /// stays in the processor's cache: a fifth less time, half the memory.
+    /// stays in the processor's cache: a sixth less time, half the memory.
     ///
     /// Only of expressions, which come late into the scan: the planner would keep the order of the partition columns
     /// themselves through the exchange between two aggregations, by a merge that costs more than it gains.
