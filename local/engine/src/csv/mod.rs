@@ -6,7 +6,7 @@
 //! - [`format`]: separator, quote, header and the like, from the catalog's SerDe.
 //! - [`partitions`]: partition values, and which partitions a filter leaves.
 //! - [`files`]: the files of those partitions, cut into ranges of whole lines.
-//! - [`scan`]: the execution plan, with statistics ([`estimate`]).
+//! - [`scan`]: the execution plan, with statistics ([`estimate`]); it takes in what projections compute per partition.
 //! - [`stream`]: takes ranges from one queue, so that no stream idles while another has work.
 //! - [`chunks`]: a range as blocks of whole lines, decompressed.
 //! - [`split`]: lines into field positions; plain text takes a short way, quotes and escapes a long one.

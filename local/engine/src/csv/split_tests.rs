@@ -19,10 +19,8 @@ fn wanted_fields(serde: &Serde, block: &str, ordinals: &[usize]) -> Vec<String> 
     Splitter::new(serde.clone(), wanted, 3).split(block.as_bytes(), &mut rows);
     let mut text = block.as_bytes().to_vec();
     text.extend_from_slice(&rows.unescaped);
-    let value = |span: &Span| match span.is_null() {
-        true => "∅".to_owned(),
-        false => String::from_utf8(text[span.range()].to_vec()).unwrap(),
-    };
+    let text_of = |span: &Span| String::from_utf8(text[span.range()].to_vec()).unwrap();
+    let value = |span: &Span| if span.is_null() { "∅".to_owned() } else { text_of(span) };
     let row = |row| rows.fields.iter().map(|field| value(&field[row])).collect::<Vec<_>>().join("|");
     (0..rows.count).map(row).collect()
 }

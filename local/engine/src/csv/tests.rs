@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use arrow::array::ArrayRef;
 use arrow::util::display::array_value_to_string;
 use datafusion::physical_plan::displayable;
 use datafusion::physical_plan::execution_plan::reset_plan_states;
@@ -100,10 +101,8 @@ impl Fixture {
         let mut rows = Vec::new();
         for batch in batches {
             for row in 0..batch.num_rows() {
-                let cell = |column: &arrow::array::ArrayRef| match column.is_null(row) {
-                    true => "∅".to_owned(),
-                    false => array_value_to_string(column, row).unwrap(),
-                };
+                let text = |column: &ArrayRef| array_value_to_string(column, row).unwrap();
+                let cell = |column: &ArrayRef| if column.is_null(row) { "∅".to_owned() } else { text(column) };
                 rows.push(batch.columns().iter().map(cell).collect::<Vec<_>>().join("|"));
             }
         }
@@ -288,10 +287,8 @@ async fn typed_partition_columns() {
 #[tokio::test]
 async fn large_files_are_shared_among_streams() {
     let fixture = Fixture::open_csv();
-    let mut text = "a,b\n".to_owned();
-    for row in 0..600_000 {
-        text.push_str(&format!("{row},https://example.com/some/longer/path/{}\n", row % 7));
-    }
+    let row = |row| format!("{row},https://example.com/some/longer/path/{}", row % 7);
+    let text = "a,b\n".to_owned() + &(0..600_000).map(row).collect::<Vec<_>>().join("\n");
     fixture.put("t/1.csv", &text);
     fixture.put("t/2.csv.gz", gzip("a,b\n-1,x\n"));
     let sql = "SELECT count(*), sum(CAST(a AS BIGINT)), count(DISTINCT b) FROM t";
