@@ -188,9 +188,13 @@ pub(crate) fn repository() -> PathBuf {
 fn binary(name: &str) -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let built =
-            Command::new(cargo).args(["build", "--quiet", "--workspace", "--bins"]).current_dir(repository()).status();
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        // Cargo tells this program which package it is; ring's build script would take that for a change, and compile
+        // again all that stands on it.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_a_package(&name.to_string_lossy())) {
+            cargo.env_remove(name);
+        }
+        let built = cargo.args(["build", "--quiet", "--workspace", "--bins"]).current_dir(repository()).status();
         assert!(built.expect("cargo runs").success(), "the workspace's binaries do not build");
         // target/debug/deps/workflow-0123456789abcdef
         let this = std::env::current_exe().expect("the test's own path");
