@@ -1,6 +1,6 @@
 //! A `pageviews up` process and the AWS SDK's clients for it.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -49,13 +49,11 @@ impl Cloud {
             .stderr(Stdio::inherit())
             .spawn()
             .expect("pageviews starts");
-        let mut first_line = String::new();
         let mut output = BufReader::new(process.stdout.take().expect("its output"));
-        output.read_line(&mut first_line).expect("it says where it listens");
+        let mut said = serde_json::Deserializer::from_reader(&mut output).into_iter::<Value>();
+        let started = said.next().expect("it says where it listens").expect("in JSON");
         // Whoever stops reading a pipe stops its writer.
         std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
-        let started: Value =
-            serde_json::from_str(&first_line).unwrap_or_else(|error| panic!("{first_line:?}: {error}"));
         let endpoint = started["endpoint"].as_str().expect("an endpoint").to_owned();
         let config = sdk_config(&endpoint).await;
         Self { process, folder, endpoint, config }
