@@ -87,5 +87,7 @@ impl Store {
 
 /// The time in epoch seconds, as Glue counts it.
 pub(super) fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+    // To the millisecond, as Glue tells it: more digits would not survive JSON unchanged.
+    let millis = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    u64::try_from(millis).map_or(0.0, |millis| std::time::Duration::from_millis(millis).as_secs_f64())
 }
