@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::Execution;
 
 /// How long anything may take before a test gives up on it.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A local cloud, deployed from the repository's template. Killed when dropped.
 #[derive(Debug)]

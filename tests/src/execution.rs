@@ -42,6 +42,7 @@ impl Execution {
     }
 
     /// Panics with the cause unless it succeeded.
+    #[must_use]
     pub fn succeeded(self) -> Self {
         assert_eq!(self.status, ExecutionStatus::Succeeded, "{}: {}", self.error, self.cause);
         self

@@ -34,7 +34,7 @@ fn collect(machine: &Value, found: &mut Vec<Task>) {
     }
 }
 
-fn names<'a>(retriers: &'a Value) -> impl Iterator<Item = &'a str> {
+fn names(retriers: &Value) -> impl Iterator<Item = &str> {
     retriers
         .as_array()
         .into_iter()

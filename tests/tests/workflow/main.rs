@@ -4,6 +4,8 @@
 //! machine with `run.json`. After every step the output equals the recomputation of all raw files so far. The other trials
 //! are stories that files cannot tell.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why and ends")]
+
 mod cases;
 mod recomputation;
 mod stories;

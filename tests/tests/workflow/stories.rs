@@ -55,7 +55,7 @@ async fn altered_output() {
     let cloud = Cloud::start().await;
     let raw = raw(2, 400, (2026, 1, 1));
     cloud.put_raw(raw.path()).await;
-    cloud.run(&json!({})).await.succeeded();
+    let _ = cloud.run(&json!({})).await.succeeded();
 
     // Somebody puts a table of another shape in its place.
     cloud.glue().delete_table().database_name("appdb").name("pageviews_daily").send().await.expect("the entry goes");
@@ -79,11 +79,11 @@ async fn killed_cloud() {
     let cloud = Cloud::start().await;
     let raw = raw(3, 900, (2026, 1, 1));
     cloud.put_raw(raw.path()).await;
-    cloud.run(&json!({})).await.succeeded();
+    let _ = cloud.run(&json!({})).await.succeeded();
 
     let cloud = cloud.kill_and_restart().await;
     assert_output_equals(&cloud, raw.path()).await;
-    cloud.run(&json!({})).await.succeeded();
+    let _ = cloud.run(&json!({})).await.succeeded();
     assert_output_equals(&cloud, raw.path()).await;
 }
 
@@ -91,15 +91,15 @@ async fn generated_data() {
     let cloud = Cloud::start().await;
     let raw = raw(40, 20_000, (2026, 1, 15));
     cloud.put_raw(raw.path()).await;
-    cloud.run(&json!({})).await.succeeded();
+    let _ = cloud.run(&json!({})).await.succeeded();
     assert_output_equals(&cloud, raw.path()).await;
 
     let next = NaiveDate::from_ymd_opt(2026, 2, 24).expect("a date");
     generate(raw.path(), next, 1, 500);
     cloud.put_raw(raw.path()).await;
-    cloud.run(&json!({})).await.succeeded();
+    let _ = cloud.run(&json!({})).await.succeeded();
     assert_output_equals(&cloud, raw.path()).await;
-    cloud.run(&json!({"full_refresh": true})).await.succeeded();
+    let _ = cloud.run(&json!({"full_refresh": true})).await.succeeded();
     assert_output_equals(&cloud, raw.path()).await;
 }
 
@@ -107,17 +107,17 @@ async fn previous_version() {
     let cloud = Cloud::start().await;
     let raw = raw(2, 400, (2026, 1, 1));
     cloud.put_raw(raw.path()).await;
-    cloud.run(&json!({})).await.succeeded();
+    let _ = cloud.run(&json!({})).await.succeeded();
     let first = output(&cloud).await;
     for _ in 0..3 {
-        cloud.run(&json!({})).await.succeeded();
+        let _ = cloud.run(&json!({})).await.succeeded();
         assert_eq!(output(&cloud).await, first);
         let kept = cloud.query("select count(*), sum(view_count) from pageviews_daily_previous").await;
         let rows = Some(first.rows().to_string());
         assert_eq!(kept, [[rows, Some(first.views().to_string())]], "the version before is kept for a rollback");
     }
     let tables = cloud.glue().get_tables().database_name("appdb").send().await.expect("tables");
-    let mut names: Vec<_> = tables.table_list().iter().map(|table| table.name()).collect();
+    let mut names: Vec<_> = tables.table_list().iter().map(aws_sdk_glue::types::Table::name).collect();
     names.sort_unstable();
     assert_eq!(
         names,

@@ -97,7 +97,11 @@ impl Tasks {
     }
 
     async fn call(&self, function: &str, payload: &Value) -> Result<(Value, String), TaskFailure> {
-        let reply = self.lambda.invoke(function, payload.to_string().into_bytes()).await.map_err(refused)?;
+        let reply = self
+            .lambda
+            .invoke(function, payload.to_string().into_bytes())
+            .await
+            .map_err(|refusal| refused(&refusal))?;
         if reply.failed {
             return Err(function_failure(&reply.payload));
         }
@@ -119,6 +123,6 @@ fn function_failure(payload: &[u8]) -> TaskFailure {
     failure(error.unwrap_or(UNKNOWN), String::from_utf8_lossy(payload).into_owned())
 }
 
-fn refused(refusal: LambdaRefusal) -> TaskFailure {
+fn refused(refusal: &LambdaRefusal) -> TaskFailure {
     failure(&format!("Lambda.{}", refusal.code), format!("{} (Service: Lambda)", refusal.message))
 }

@@ -29,7 +29,7 @@ pub(crate) fn run(runtime_api: &str) {
                 request(runtime_api, "POST", &format!("runtime/invocation/{id}/error"), &error.to_string());
             }
             Some("exit") => std::process::exit(3),
-            Some("hang") => std::thread::sleep(Duration::from_secs(600)),
+            Some("hang") => std::thread::sleep(Duration::from_mins(10)),
             Some("sleep") => {
                 std::thread::sleep(Duration::from_millis(event["millis"].as_u64().unwrap()));
                 request(runtime_api, "POST", &format!("runtime/invocation/{id}/response"), "null");

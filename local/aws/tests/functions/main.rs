@@ -1,6 +1,6 @@
 //! Functions and state machines, driven by the real AWS SDK over HTTP. The functions are real processes: this very
 //! program, which behaves as one when the Runtime API's variable is set.
-#![allow(clippy::unwrap_used, reason = "a test reports by failing")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test reports by failing, and a function by its output")]
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
