@@ -12,7 +12,7 @@ use aws_sdk_s3::config::Credentials;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::Execution;
+use crate::{Execution, files};
 
 /// How long anything may take before a test gives up on it.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -203,23 +203,4 @@ fn binary(name: &str) -> PathBuf {
 
 fn is_of_a_package(variable: &str) -> bool {
     variable == "OUT_DIR" || variable.starts_with("CARGO_PKG_") || variable.starts_with("CARGO_MANIFEST_")
-}
-
-/// Every file below `folder`, with its path relative to it, in order.
-fn files(folder: &Path) -> Vec<(String, PathBuf)> {
-    let mut found = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(next) = folders.pop() {
-        for entry in std::fs::read_dir(&next).unwrap_or_else(|error| panic!("{}: {error}", next.display())) {
-            let path = entry.expect("a readable entry").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                let key = path.strip_prefix(folder).expect("below the folder").to_string_lossy().into_owned();
-                found.push((key, path));
-            }
-        }
-    }
-    found.sort();
-    found
 }

@@ -5,6 +5,8 @@
 
 mod cloud;
 mod execution;
+mod files;
 
 pub use cloud::Cloud;
 pub use execution::Execution;
+pub use files::files;

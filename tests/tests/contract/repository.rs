@@ -38,20 +38,8 @@ pub fn functions() -> BTreeSet<String> {
 
 /// Every file below `folder` whose name ends in `ending`, relative to the root.
 pub fn files(folder: &str, ending: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut folders = vec![root().join(folder)];
-    while let Some(next) = folders.pop() {
-        for entry in std::fs::read_dir(&next).unwrap_or_else(|error| panic!("{}: {error}", next.display())) {
-            let path = entry.expect("a readable entry").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.to_string_lossy().ends_with(ending) {
-                found.push(path.strip_prefix(root()).expect("below the root").to_string_lossy().into_owned());
-            }
-        }
-    }
-    found.sort();
-    found
+    let below = tests::files(&root().join(folder)).into_iter().map(|(name, _)| name);
+    below.filter(|name| name.ends_with(ending)).map(|name| format!("{folder}/{name}")).collect()
 }
 
 /// What cargo knows of the workspace's own packages.
