@@ -18,6 +18,7 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use futures::stream::BoxStream;
 
 use crate::Result;
+use crate::access::Access;
 use crate::catalog::Catalog;
 use crate::lake::Lake;
 use crate::statement::{self, Statement};
@@ -159,6 +160,16 @@ impl Engine {
     /// The lake.
     pub fn lake(&self) -> &Lake {
         &self.lake
+    }
+
+    /// This engine, acting for a caller: its statements, its catalog and its lake ask `access` before whatever they do.
+    #[must_use]
+    pub fn acting_for(&self, access: Arc<dyn Access>) -> Self {
+        Self {
+            lake: self.lake.acting_for(Arc::clone(&access)),
+            catalog: self.catalog.acting_for(access),
+            ..self.clone()
+        }
     }
 
     /// Checks a statement's syntax and tells its type, without touching data. Names that the statement does not

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::access::AccessDenied;
 use crate::catalog::CatalogError;
 use crate::lake::LakeError;
 
@@ -37,6 +38,10 @@ pub(crate) const SEMANTIC: i32 = 1006;
 const CANCELLED: i32 = 1014;
 /// A table or a database is not there.
 pub(crate) const NOT_FOUND: i32 = 1110;
+/// The caller may not do that with the catalog.
+const PERMISSION: i32 = 1500;
+/// The caller may not do that with the lake.
+const S3_PERMISSION: i32 = 1501;
 /// An Iceberg table could not be read or changed.
 const ICEBERG: i32 = 233;
 /// The engine itself failed.
@@ -90,12 +95,20 @@ pub enum Error {
     /// The statement was stopped by its client.
     #[error("query was cancelled")]
     Cancelled,
+    /// The caller that the engine acts for has not the right.
+    #[error("Insufficient permissions to execute the query. {source}")]
+    AccessDenied {
+        /// The service's own words.
+        source: AccessDenied,
+        /// `AthenaError.ErrorType`: the catalog's or the lake's.
+        error_type: i32,
+    },
     /// The catalog refused or failed.
     #[error(transparent)]
-    Catalog(#[from] CatalogError),
+    Catalog(CatalogError),
     /// A file of the lake could not be read or written.
     #[error(transparent)]
-    Lake(#[from] LakeError),
+    Lake(LakeError),
     /// The data directory is another process's.
     #[error("the data directory {path} is in use by another process")]
     DataDirInUse {
@@ -148,6 +161,7 @@ impl Error {
             Self::Query { category, error_type, .. } => of(*category, *error_type),
             Self::Syntax { .. } | Self::Unsupported { .. } => of(ErrorCategory::User, SEMANTIC),
             Self::Cancelled => of(ErrorCategory::User, CANCELLED),
+            Self::AccessDenied { error_type, .. } => of(ErrorCategory::User, *error_type),
             Self::Catalog(CatalogError::NotFound { .. })
             | Self::Lake(LakeError::NoSuchBucket { .. } | LakeError::NoSuchKey { .. }) => {
                 of(ErrorCategory::User, NOT_FOUND)
@@ -171,6 +185,24 @@ impl Error {
     /// Athena can, we cannot.
     pub fn unsupported(feature: impl Into<String>) -> Self {
         Self::Unsupported { feature: feature.into() }
+    }
+}
+
+impl From<CatalogError> for Error {
+    fn from(error: CatalogError) -> Self {
+        match error {
+            CatalogError::AccessDenied(source) => Self::AccessDenied { source, error_type: PERMISSION },
+            other => Self::Catalog(other),
+        }
+    }
+}
+
+impl From<LakeError> for Error {
+    fn from(error: LakeError) -> Self {
+        match error {
+            LakeError::AccessDenied(source) => Self::AccessDenied { source, error_type: S3_PERMISSION },
+            other => Self::Lake(other),
+        }
     }
 }
 

@@ -16,6 +16,8 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
+use crate::access::{Access, Resource};
+
 mod error;
 mod name;
 mod staged;
@@ -51,6 +53,8 @@ pub struct Lake {
     root: Arc<Path>,
     /// Held for reading while an object moves into its folder, for writing while emptied folders are removed.
     folders: Arc<RwLock<()>>,
+    /// Asked before everything, when this handle acts for a caller.
+    access: Option<Arc<dyn Access>>,
 }
 
 /// Holds the files of writes that are under way. A bucket's name cannot begin with a dot.
@@ -64,7 +68,12 @@ impl Lake {
     pub fn open(root: &Path) -> Result<Self, LakeError> {
         let staging = root.join(STAGING);
         fs::create_dir_all(&staging).map_err(LakeError::io(&staging))?;
-        Ok(Self { root: root.into(), folders: Arc::default() })
+        Ok(Self { root: root.into(), folders: Arc::default(), access: None })
+    }
+
+    /// This lake, asking `access` before whatever it does.
+    pub(crate) fn acting_for(&self, access: Arc<dyn Access>) -> Self {
+        Self { access: Some(access), ..self.clone() }
     }
 
     /// The root folder.
@@ -160,6 +169,7 @@ impl Lake {
     /// # Errors
     /// [`LakeError::NoSuchKey`] and those of [`Lake::path`].
     pub fn head(&self, uri: &S3Uri) -> Result<ObjectEntry, LakeError> {
+        self.ask("s3:GetObject", uri)?;
         let path = self.path(uri)?;
         let metadata = fs::metadata(&path).map_err(missing_is(uri, &path))?;
         if metadata.is_dir() {
@@ -182,6 +192,7 @@ impl Lake {
     /// # Errors
     /// [`LakeError::NoSuchKey`] and those of [`Lake::path`].
     pub fn open_object(&self, uri: &S3Uri) -> Result<File, LakeError> {
+        self.ask("s3:GetObject", uri)?;
         let path = self.path(uri)?;
         let file = File::open(&path).map_err(missing_is(uri, &path))?;
         if file.metadata().map_err(LakeError::io(&path))?.is_dir() {
@@ -223,6 +234,7 @@ impl Lake {
     /// Those of [`Lake::path`].
     pub fn stage(&self, uri: &S3Uri) -> Result<StagedObject, LakeError> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
+        self.ask("s3:PutObject", uri)?;
         self.path(uri)?;
         let name = format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let path = self.root.join(STAGING).join(name);
@@ -232,6 +244,7 @@ impl Lake {
 
     /// Removes an object; `false` if there was none.
     pub fn delete(&self, uri: &S3Uri) -> Result<bool, LakeError> {
+        self.ask("s3:DeleteObject", uri)?;
         let path = self.path(uri)?;
         if let Err(error) = fs::remove_file(&path) {
             // Removing a folder by its prefix's name is not deleting an object.
@@ -254,6 +267,7 @@ impl Lake {
     /// # Errors
     /// [`LakeError::NoSuchBucket`]. A prefix that matches nothing is an empty list.
     pub fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectEntry>, LakeError> {
+        self.ask_bucket("s3:ListBucket", bucket, Some(prefix))?;
         let mut folder = self.bucket_folder(bucket)?;
         let parent = prefix.rfind('/').map_or("", |slash| &prefix[..slash]);
         for segment in parent.split('/').filter(|_| prefix.contains('/')) {
@@ -264,6 +278,20 @@ impl Lake {
         walk(&folder, parent_key, prefix, &mut found)?;
         found.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(found)
+    }
+
+    /// Whether the caller may do this with this object.
+    fn ask(&self, action: &'static str, uri: &S3Uri) -> Result<(), LakeError> {
+        match &self.access {
+            Some(access) => Ok(access.check(action, &Resource::Object(uri.clone()))?),
+            None => Ok(()),
+        }
+    }
+
+    fn ask_bucket(&self, action: &'static str, bucket: &str, prefix: Option<&str>) -> Result<(), LakeError> {
+        let Some(access) = &self.access else { return Ok(()) };
+        let resource = Resource::Bucket { name: bucket.to_owned(), prefix: prefix.map(str::to_owned) };
+        Ok(access.check(action, &resource)?)
     }
 
     fn keep_folders(&self) -> RwLockReadGuard<'_, ()> {

@@ -9,10 +9,12 @@
 //! - [`csv`]: Hive tables over CSV text, read in parallel with statistics.
 //! - [`iceberg`]: Iceberg tables: create, scan, write, commit, purge.
 //! - [`lake`]: `s3://bucket/key` over plain folders.
+//! - [`access`]: whom the catalog and the lake ask when they act for a caller.
 //! - [`error`]: what can go wrong, under Athena's names.
 //!
 //! This crate alone knows arrow, datafusion and iceberg; none of their types leave it.
 
+pub mod access;
 pub mod catalog;
 pub mod csv;
 pub mod engine;
@@ -22,5 +24,6 @@ pub mod lake;
 pub mod statement;
 pub mod trino;
 
+pub use access::{Access, AccessDenied, Resource};
 pub use engine::{Column, Engine, EngineConfig, Prepared, QueryOutput, Row, ScanMeter, StatementType};
 pub use error::{AthenaErrorInfo, Error, ErrorCategory, Result};

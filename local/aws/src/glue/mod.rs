@@ -105,6 +105,7 @@ fn error_code(error: &CatalogError) -> &'static str {
         CatalogError::AlreadyExists { .. } => "AlreadyExistsException",
         CatalogError::ConcurrentModification { .. } => "ConcurrentModificationException",
         CatalogError::InvalidInput { .. } => "InvalidInputException",
+        CatalogError::AccessDenied(_) => "AccessDeniedException",
         CatalogError::OtherVersion { .. } | CatalogError::Store(_) | CatalogError::Damaged(_) => {
             "InternalServiceException"
         }

@@ -24,6 +24,7 @@ pub(super) fn from_lake(error: LakeError) -> S3Error {
         LakeError::BucketNotEmpty { .. } => S3ErrorCode::BucketNotEmpty,
         LakeError::InvalidBucketName { .. } => S3ErrorCode::InvalidBucketName,
         LakeError::NotAUri { .. } | LakeError::UnsupportedKey { .. } => S3ErrorCode::InvalidArgument,
+        LakeError::AccessDenied(_) => S3ErrorCode::AccessDenied,
         LakeError::Io { .. } => S3ErrorCode::InternalError,
     };
     let mut refusal = refuse(code, error.to_string());

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::access::AccessDenied;
+
 /// The catalog refused, in Glue's words.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
@@ -29,6 +31,9 @@ pub enum CatalogError {
         /// What is wrong.
         message: String,
     },
+    /// The caller that the catalog acts for has not the right.
+    #[error(transparent)]
+    AccessDenied(#[from] AccessDenied),
     /// The store was written by another version of this program.
     #[error("{path} is a catalog of version {found}; this program reads version {expected}")]
     OtherVersion {

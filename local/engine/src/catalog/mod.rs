@@ -11,6 +11,7 @@ mod partitions;
 mod store;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -19,16 +20,25 @@ pub use model::*;
 pub use partitions::PartitionError;
 use store::{Store, now};
 
+use crate::access::{Access, Resource};
+
 /// The catalog. Cheap to clone; every change is one transaction.
 #[derive(Debug, Clone)]
 pub struct Catalog {
     store: Store,
+    /// Asked before everything, when this handle acts for a caller.
+    access: Option<Arc<dyn Access>>,
 }
 
 impl Catalog {
     /// Opens (and makes) the store.
     pub fn open(path: &Path) -> Result<Self> {
-        Ok(Self { store: Store::open(path)? })
+        Ok(Self { store: Store::open(path)?, access: None })
+    }
+
+    /// This catalog, asking `access` before whatever it does.
+    pub(crate) fn acting_for(&self, access: Arc<dyn Access>) -> Self {
+        Self { access: Some(access), ..self.clone() }
     }
 
     /// Adds a database.
@@ -37,6 +47,7 @@ impl Catalog {
     /// [`CatalogError::AlreadyExists`], [`CatalogError::InvalidInput`].
     pub fn create_database(&self, mut database: Database) -> Result<()> {
         database.name = folded(&database.name)?;
+        self.ask_database("glue:CreateDatabase", &database.name)?;
         database.create_time = Some(now());
         let document = serde_json::to_string(&database)?;
         self.store.change(|tx| {
@@ -54,6 +65,7 @@ impl Catalog {
     /// [`CatalogError::NotFound`].
     pub fn get_database(&self, name: &str) -> Result<Database> {
         let name = name.to_lowercase();
+        self.ask_database("glue:GetDatabase", &name)?;
         self.store.read(|connection| require_database(connection, &name))
     }
 
@@ -72,6 +84,7 @@ impl Catalog {
     /// [`CatalogError::NotFound`].
     pub fn update_database(&self, name: &str, mut database: Database) -> Result<()> {
         database.name = name.to_lowercase();
+        self.ask_database("glue:UpdateDatabase", &database.name)?;
         self.store.change(|tx| {
             database.create_time = require_database(tx, &database.name)?.create_time;
             let document = serde_json::to_string(&database)?;
@@ -86,6 +99,7 @@ impl Catalog {
     /// [`CatalogError::NotFound`].
     pub fn delete_database(&self, name: &str) -> Result<()> {
         let name = name.to_lowercase();
+        self.ask_database("glue:DeleteDatabase", &name)?;
         self.store.change(|tx| match tx.execute("DELETE FROM databases WHERE name = ?1", [&name])? {
             0 => Err(no_database(&name)),
             _ => Ok(()),
@@ -99,6 +113,7 @@ impl Catalog {
     pub fn create_table(&self, database: &str, mut table: Table) -> Result<Table> {
         table.database_name = database.to_lowercase();
         table.name = folded(&table.name)?;
+        self.ask_table("glue:CreateTable", &table.database_name, &table.name)?;
         table.create_time = Some(now());
         table.update_time = table.create_time;
         table.version_id = Some("0".to_owned());
@@ -121,6 +136,7 @@ impl Catalog {
     /// [`CatalogError::NotFound`]: the database or the table.
     pub fn get_table(&self, database: &str, name: &str) -> Result<Table> {
         let (database, name) = (database.to_lowercase(), name.to_lowercase());
+        self.ask_table("glue:GetTable", &database, &name)?;
         self.store.read(|connection| require_table(connection, &database, &name))
     }
 
@@ -147,6 +163,7 @@ impl Catalog {
     pub fn update_table(&self, database: &str, mut table: Table, expected_version: Option<&str>) -> Result<Table> {
         table.database_name = database.to_lowercase();
         table.name = folded(&table.name)?;
+        self.ask_table("glue:UpdateTable", &table.database_name, &table.name)?;
         self.store.change(|tx| {
             let current = require_table(tx, &table.database_name, &table.name)?;
             let version = next_version(&current, expected_version)?;
@@ -194,6 +211,7 @@ impl Catalog {
     /// [`CatalogError::NotFound`].
     pub fn delete_table(&self, database: &str, name: &str) -> Result<()> {
         let (database, name) = (database.to_lowercase(), name.to_lowercase());
+        self.ask_table("glue:DeleteTable", &database, &name)?;
         self.store.change(|tx| {
             require_database(tx, &database)?;
             match tx.execute("DELETE FROM tables WHERE database = ?1 AND name = ?2", [&database, &name])? {
@@ -201,6 +219,23 @@ impl Catalog {
                 _ => Ok(()),
             }
         })
+    }
+}
+
+impl Catalog {
+    /// Whether the caller may do this with this database: as Glue asks, with the catalog before it.
+    fn ask_database(&self, action: &'static str, database: &str) -> Result<()> {
+        let Some(access) = &self.access else { return Ok(()) };
+        access.check(action, &Resource::Catalog)?;
+        Ok(access.check(action, &Resource::Database { name: database.to_owned() })?)
+    }
+
+    /// Whether the caller may do this with this table: as Glue asks, with the catalog and the database before it.
+    /// Source: <https://docs.aws.amazon.com/athena/latest/ug/fine-grained-access-to-glue-resources.html>
+    fn ask_table(&self, action: &'static str, database: &str, table: &str) -> Result<()> {
+        let Some(access) = &self.access else { return Ok(()) };
+        self.ask_database(action, database)?;
+        Ok(access.check(action, &Resource::Table { database: database.to_owned(), name: table.to_owned() })?)
     }
 }
 

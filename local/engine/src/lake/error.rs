@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::S3Uri;
+use crate::access::AccessDenied;
 
 /// The lake could not do it.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +15,9 @@ pub enum LakeError {
         /// What was given.
         uri: String,
     },
+    /// The caller that the lake acts for has not the right.
+    #[error(transparent)]
+    AccessDenied(#[from] AccessDenied),
     /// No such bucket.
     #[error("the bucket {bucket:?} does not exist")]
     NoSuchBucket {
