@@ -36,6 +36,8 @@ struct World {
     rows_before: u64,
     /// Which state fails, with which error, and how often.
     failing: Option<(String, String, usize)>,
+    /// With which cause.
+    cause: String,
     attempts: Mutex<BTreeMap<String, usize>>,
     events: Mutex<Vec<Event>>,
 }
@@ -51,7 +53,7 @@ impl TaskRunner for World {
         };
         match &self.failing {
             Some((state, error, times)) if *state == request.state && attempt <= *times => {
-                Err(TaskFailure { error: error.clone(), cause: "as asked".to_owned() })
+                Err(TaskFailure { error: error.clone(), cause: self.cause.clone() })
             }
             _ => Ok(answer(self.rows_before)),
         }
@@ -79,6 +81,10 @@ impl Clock for VirtualClock {
 }
 
 fn run(world: &World, input: Value) -> Outcome {
+    run_with(world, world, input)
+}
+
+fn run_with(tasks: &dyn TaskRunner, events: &World, input: Value) -> Outcome {
     let start = Start {
         execution_arn: "arn:aws:states:us-east-1:000000000000:execution:m:run".to_owned(),
         execution_name: "run".to_owned(),
@@ -93,7 +99,7 @@ fn run(world: &World, input: Value) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
         let clock = VirtualClock(tokio::time::Instant::now());
-        execute(&machine(), &start, (world, &clock, world), std::future::pending()).await.unwrap()
+        execute(&machine(), &start, (tasks, &clock, events), std::future::pending()).await.unwrap()
     })
 }
 
@@ -192,27 +198,125 @@ fn a_query_may_outlive_many_invocations() {
     }
 }
 
+/// How an execution ended that failed: its error, and its cause as JSON.
+fn failure(outcome: &Outcome) -> (String, Value) {
+    match outcome {
+        Outcome::Failed { error: Some(error), cause: Some(cause) } => {
+            (error.clone(), serde_json::from_str(cause).unwrap_or_else(|problem| panic!("{problem}: {cause}")))
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The last state that was entered.
+fn last(world: &World) -> (StateType, String) {
+    let events = world.events.lock().unwrap();
+    let mut entered = events.iter().filter_map(|event| match &event.kind {
+        EventKind::StateEntered { state_type, name, .. } => Some((*state_type, name.clone())),
+        _ => None,
+    });
+    entered.next_back().unwrap()
+}
+
+/// What a function's failure looks like: <https://docs.aws.amazon.com/lambda/latest/dg/rust-handler.html>
+fn cause_of_a_function(message: &str) -> String {
+    json!({"errorType": "QueryFailed", "errorMessage": message}).to_string()
+}
+
 #[test]
-fn a_task_that_always_fails_fails_the_execution_by_its_own_name() {
+fn every_failure_ends_in_one_place_which_names_state_error_and_cause() {
+    let message = "query q failed: line 1:8: Column \"x\" \\ 'y' {\n} cannot be resolved";
+    let causes = [(cause_of_a_function(message), message), ("as asked".to_owned(), "as asked"), (String::new(), "")];
     for (state, _) in tasks() {
         let (rows_before, input) = mode_with(&state);
-        let failing = Some((state.clone(), "QueryFailed".to_owned(), usize::MAX));
-        let world = World { rows_before, failing, ..World::default() };
-        let outcome = run(&world, input);
-        let expected = Outcome::Failed { error: Some("QueryFailed".to_owned()), cause: Some("as asked".to_owned()) };
-        assert_eq!(outcome, expected, "{state}");
-        assert_eq!(world.attempts.lock().unwrap()[&state], 1, "{state}: a failed query is not repeated");
+        for (cause, told) in &causes {
+            let failing = Some((state.clone(), "QueryFailed".to_owned(), usize::MAX));
+            let world = World { rows_before, failing, cause: cause.clone(), ..World::default() };
+            let (error, cause) = failure(&run(&world, input.clone()));
+            assert_eq!(error, "QueryFailed", "{state}");
+            assert_eq!(cause, json!({"state": state, "error": "QueryFailed", "cause": told}));
+            assert_eq!(last(&world), (StateType::Fail, "Failed".to_owned()), "{state}");
+            assert_eq!(world.attempts.lock().unwrap()[&state], 1, "{state}: a failed query is not repeated");
+        }
     }
 }
 
 #[test]
-fn an_input_that_is_not_understood_touches_nothing() {
-    for input in [json!({"full_refresh": 1}), json!({"ful_refresh": true}), json!([]), json!("{}"), json!(null)] {
-        let world = World::default();
-        match run(&world, input.clone()) {
-            Outcome::Failed { error, .. } => assert_eq!(error.as_deref(), Some("InvalidInput"), "{input}"),
-            other => panic!("{input}: {other:?}"),
+fn a_cause_of_any_length_is_told_where_it_ends() {
+    let cause = cause_of_a_function(&"long ".repeat(6_000));
+    for state in ["Load Customers Partitions", "Full Load"] {
+        let failing = Some((state.to_owned(), "QueryFailed".to_owned(), usize::MAX));
+        let (_, told) = failure(&run(&World { failing, cause: cause.clone(), ..World::default() }, json!({})));
+        assert_eq!(told["state"], state);
+        assert!(told["cause"].as_str().unwrap().contains("long long"), "{told}");
+    }
+}
+
+#[test]
+fn an_answer_that_is_none_is_told_by_the_state_that_got_it() {
+    // The Payload is missing, so that the state's own expressions find nothing.
+    struct Silent(World);
+    #[async_trait]
+    impl TaskRunner for Silent {
+        async fn run(&self, _: TaskRequest) -> Result<Value, TaskFailure> {
+            Ok(json!({}))
         }
+    }
+    let world = Silent(World::default());
+    let (error, cause) = failure(&run_with(&world, &world.0, json!({})));
+    assert_eq!((error.as_str(), &cause["state"]), ("States.QueryEvaluationError", &json!("Create Glue DB")));
+}
+
+#[test]
+fn an_input_that_is_not_understood_touches_nothing() {
+    let cases = [
+        (json!({"full_refresh": 1}), "full_refresh must be true or false; it is 1"),
+        (json!({"full_refresh": null}), "full_refresh must be true or false; it is null"),
+        (json!({"ful_refresh": true}), "unknown field ful_refresh"),
+        (json!({"logical_date": 1}), "logical_date must be an instant like 2026-01-31T02:15:00Z; it is 1"),
+        (json!({"logical_date": null}), "logical_date must be"),
+        (json!([]), "it is []"),
+        (json!("{}"), "it is {}"),
+        (json!(null), "it is null"),
+    ];
+    let dates = [
+        "",
+        "2026-01-31",
+        "2026-13-01T00:00:00Z",
+        "2026-02-29T00:00:00Z",
+        "1900-02-29T00:00:00Z",
+        "2026-04-31T00:00:00Z",
+        "2026-01-31T24:00:00Z",
+        "2026-01-31T02:15:00",
+        "2026-01-31T02:15:00Z\n",
+        "x2026-01-31T02:15:00Z",
+    ];
+    let dates = dates.map(|date| (json!({"logical_date": date}), "logical_date must be an instant"));
+    for (input, expected) in cases.into_iter().chain(dates) {
+        let world = World::default();
+        let (error, cause) = failure(&run(&world, input.clone()));
+        assert_eq!(
+            (error.as_str(), &cause["error"], &cause["state"]),
+            ("InvalidInput", &json!("InvalidInput"), &json!("Check Input")),
+            "{input}"
+        );
+        assert!(cause["cause"].as_str().unwrap().contains(expected), "{input}: {cause}");
         assert!(entered(&world).is_empty());
     }
+}
+
+#[test]
+fn the_logical_date_reaches_the_summary() {
+    let dates =
+        ["2026-01-31T02:15:00Z", "2024-02-29T23:59:59.123Z", "2000-02-29T00:00:00+05:30", "2026-12-31T00:00:00-11:00"];
+    for date in dates {
+        let summary = output(&run(&World::default(), json!({"logical_date": date, "full_refresh": false})));
+        assert_eq!(summary["logical_date"], date);
+    }
+    assert_eq!(output(&run(&World::default(), json!({})))["logical_date"], Value::Null);
+}
+
+#[test]
+fn an_execution_has_its_time() {
+    assert_eq!(machine().timeout_seconds, Some(21_600));
 }

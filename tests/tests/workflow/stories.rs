@@ -41,11 +41,19 @@ fn generate(folder: &std::path::Path, start: NaiveDate, days: u32, views: u64) {
 
 async fn unknown_input() {
     let cloud = Cloud::start().await;
-    for input in [json!({"full_refersh": true}), json!({"full_refresh": "yes"}), json!([1])] {
+    let cases = [
+        (json!({"full_refersh": true}), "unknown field full_refersh"),
+        (json!({"full_refresh": "yes"}), "full_refresh must be"),
+        (json!({"logical_date": "yesterday"}), "logical_date must be"),
+        (json!([1]), "must be an object"),
+    ];
+    for (input, expected) in cases {
         let execution = cloud.run(&input).await;
         assert_eq!(execution.status, ExecutionStatus::Failed, "{input}");
         assert_eq!(execution.error, "InvalidInput", "{input}");
-        assert!(execution.cause.contains("full_refresh"), "{input}: {}", execution.cause);
+        let told: serde_json::Value = serde_json::from_str(&execution.cause).expect("a cause in JSON");
+        assert_eq!((&told["state"], &told["error"]), (&json!("Check Input"), &json!("InvalidInput")), "{told}");
+        assert!(told["cause"].as_str().expect("a cause").contains(expected), "{told}");
     }
     let databases = cloud.glue().get_databases().send().await.expect("databases");
     assert!(databases.database_list().iter().all(|one| one.name() != "appdb"), "a refused run made the database");
@@ -71,6 +79,8 @@ async fn altered_output() {
     assert_eq!(execution.status, ExecutionStatus::Failed);
     assert_eq!(execution.error, "InvalidOutput", "{}", execution.cause);
     assert!(execution.cause.contains("view_count"), "the cause names what is missing: {}", execution.cause);
+    assert!(execution.cause.starts_with("{\"state\":\"Query Count\""), "and where: {}", execution.cause);
+    assert_eq!(execution.states.last().map(String::as_str), Some("Failed"));
     let kept = cloud.query("select note from pageviews_daily").await;
     assert_eq!(kept, [[Some("as it was".to_owned())]]);
 }

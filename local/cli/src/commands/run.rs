@@ -88,20 +88,35 @@ impl Report {
         if self.status == "SUCCEEDED" {
             return Ok(());
         }
-        let state = self.states.failed();
-        let failure = state.and_then(|visit| visit.error.as_ref()).or(self.failure.as_ref());
-        let place = state.map_or(String::new(), |visit| format!(" in {:?}", visit.state));
-        let reason =
-            failure.map_or(String::new(), |failure| format!(": {}: {}", failure.error, readable(&failure.cause)));
-        Err(Error::Execution(format!("the execution {}{place}{reason}", self.status.to_lowercase().replace('_', " "))))
+        let visit = self.states.failed();
+        let failure = visit.and_then(|visit| visit.error.as_ref()).or(self.failure.as_ref());
+        let told = failure.map(|failure| Told::of(visit.map(|visit| visit.state.as_str()), &failure.cause));
+        let place = told.as_ref().and_then(|told| told.state.as_ref()).map(|state| format!(" in {state:?}"));
+        let reason = failure.zip(told.as_ref()).map(|(failure, told)| format!(": {}: {}", failure.error, told.cause));
+        let status = self.status.to_lowercase().replace('_', " ");
+        Err(Error::Execution(
+            ["the execution ", &status, &place.unwrap_or_default(), &reason.unwrap_or_default()].concat(),
+        ))
     }
 }
 
-/// A function's cause is JSON around its message.
-fn readable(cause: &str) -> String {
-    let parsed = serde_json::from_str::<Value>(cause).ok();
-    let message = parsed.as_ref().and_then(|value| value.get("errorMessage")).and_then(Value::as_str);
-    message.unwrap_or(cause).to_owned()
+/// Where something failed, and why, for people.
+struct Told {
+    state: Option<String>,
+    cause: String,
+}
+
+impl Told {
+    /// A function's cause is JSON around its message; the cause of the state that all failures end in is JSON around the
+    /// state that failed and its cause.
+    fn of(state: Option<&str>, cause: &str) -> Self {
+        let parsed = serde_json::from_str::<Value>(cause).unwrap_or_default();
+        let text = |name: &str| parsed.get(name).and_then(Value::as_str).map(str::to_owned);
+        Self {
+            state: text("state").or_else(|| state.map(str::to_owned)),
+            cause: text("errorMessage").or_else(|| text("cause")).unwrap_or_else(|| cause.to_owned()),
+        }
+    }
 }
 
 /// Starts an execution and follows it to its end.
