@@ -4,6 +4,7 @@
 //! - [`error`]: [`WireError`], an error as AWS's JSON protocols carry it.
 //! - [`athena`]: queries, run in the background by the engine, and durable.
 //! - [`glue`]: the data catalog.
+//! - [`iam`]: whether a role may do what its function asks for.
 //! - [`lambda`]: functions as child processes that speak the Lambda Runtime API.
 //! - [`s3`]: objects, by the crate `s3s`, over the lake's folders.
 //! - [`states`]: Step Functions, over `local-asl`.
@@ -14,6 +15,7 @@
 pub mod athena;
 pub mod error;
 pub mod glue;
+pub mod iam;
 pub mod lambda;
 pub mod s3;
 pub mod server;
