@@ -300,29 +300,55 @@ fn parameter(name: &str, node: &Node, deployment: &Deployment) -> Result<Value> 
     let Some(value) = given.or(default) else {
         return Err(node.error(format!("it has no default: give it with --parameter {name}=VALUE")));
     };
+    let kind = node.get("Type").map_or(Ok("String"), Node::text)?;
+    if let Some(why) = refusal(node, kind, value)? {
+        // The template's own sentence, as CloudFormation answers it.
+        return Err(match node.get("ConstraintDescription").map(Node::text).transpose()? {
+            Some(sentence) => node.error(format!("{value:?} is refused: it {}", sentence.trim_end_matches('.'))),
+            None => node.error(why),
+        });
+    }
+    let list = kind == "CommaDelimitedList" || kind.starts_with("List<");
+    Ok(if list {
+        Value::Array(value.split(',').map(|item| Value::from(item.trim())).collect())
+    } else {
+        Value::from(value)
+    })
+}
+
+/// Why a parameter does not take a value.
+///
+/// Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html>
+fn refusal(node: &Node, kind: &str, value: &str) -> Result<Option<String>> {
+    let number = value.parse::<f64>().ok().filter(|number| number.is_finite());
+    if kind == "Number" && number.is_none() {
+        return Ok(Some(format!("{value:?} is not a number")));
+    }
     if let Some(allowed) = node.get("AllowedValues") {
         let allowed: Vec<&str> = allowed.items()?.iter().map(Node::text).collect::<Result<_>>()?;
         if !allowed.contains(&value) {
-            return Err(node.error(format!("{value:?} is not one of its AllowedValues: {}", allowed.join(", "))));
+            return Ok(Some(format!("{value:?} is not one of its AllowedValues: {}", allowed.join(", "))));
         }
     }
     if let Some(pattern) = node.get("AllowedPattern") {
         let known = regex::Regex::new(&format!("^(?:{})$", pattern.text()?));
         let known = known.map_err(|error| pattern.error(format!("the AllowedPattern is not understood: {error}")))?;
         if !known.is_match(value) {
-            return Err(node.error(format!("{value:?} does not match its AllowedPattern {}", known.as_str())));
+            return Ok(Some(format!("{value:?} does not match its AllowedPattern {}", known.as_str())));
         }
     }
-    let kind = node.get("Type").map_or(Ok("String"), Node::text)?;
-    match kind {
-        "Number" if value.parse::<f64>().is_err() => Err(node.error(format!("{value:?} is not a number"))),
-        "CommaDelimitedList" => Ok(Value::Array(value.split(',').map(|item| Value::from(item.trim())).collect())),
-        "String" | "Number" => Ok(Value::from(value)),
-        _ if kind.starts_with("List<") => {
-            Ok(Value::Array(value.split(',').map(|item| Value::from(item.trim())).collect()))
+    // The length of a text, the size of a number.
+    #[expect(clippy::cast_precision_loss, reason = "a parameter has at most 4096 characters")]
+    let limits = [("MinLength", value.chars().count() as f64), ("MaxLength", value.chars().count() as f64)];
+    let limits = limits.into_iter().chain(number.into_iter().flat_map(|size| [("MinValue", size), ("MaxValue", size)]));
+    for (limit, size) in limits {
+        let Some(bound) = node.get(limit) else { continue };
+        let known: f64 = bound.text()?.parse().map_err(|_| bound.error(format!("the {limit} is not a number")))?;
+        if if limit.starts_with("Min") { size < known } else { size > known } {
+            return Ok(Some(format!("{value:?} is beyond its {limit} {known}")));
         }
-        _ => Ok(Value::from(value)),
     }
+    Ok(None)
 }
 
 /// What a scalar without quotes means. A number that would be written otherwise stays text.

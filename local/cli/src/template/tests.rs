@@ -202,3 +202,104 @@ fn the_project_s_own_template_resolves() {
     assert!(!stack.state_machines[0].definition.contains("${"));
     assert!(stack.functions.iter().all(|function| function.environment.contains_key("ATHENA_WORKGROUP")));
 }
+
+#[test]
+fn parameters_are_refused_with_the_template_s_own_sentence() {
+    let template = |constraint: &str| format!("Parameters:\n  P: {{{constraint}}}\nResources: {{}}\n");
+    let refused = |constraint: &str, value: &str| {
+        let parameters = [("P".to_owned(), value.to_owned())].into();
+        let resolved = resolve(&template(constraint), &Deployment { parameters, ..Deployment::default() });
+        resolved.err().map(|error| error.to_string().replace("t.yaml:2: Parameters.P: ", ""))
+    };
+    let days = "Type: Number, MinValue: 1, MaxValue: 30";
+    let said = "Type: Number, MinValue: 1, ConstraintDescription: must be a whole week";
+    let name = "Type: String, MinLength: 2, MaxLength: 3";
+    let cases = [
+        (days, "1", None),
+        (days, "30", None),
+        (days, "0", Some("\"0\" is beyond its MinValue 1")),
+        (days, "31", Some("\"31\" is beyond its MaxValue 30")),
+        (days, "ten", Some("\"ten\" is not a number")),
+        (said, "7", None),
+        (said, "0", Some("\"0\" is refused: it must be a whole week")),
+        (said, "ten", Some("\"ten\" is refused: it must be a whole week")),
+        (name, "äö", None),
+        (name, "a", Some("\"a\" is beyond its MinLength 2")),
+        (name, "abcd", Some("\"abcd\" is beyond its MaxLength 3")),
+    ];
+    for (constraint, value, expected) in cases {
+        assert_eq!(refused(constraint, value).as_deref(), expected, "{constraint}: {value}");
+    }
+}
+
+#[test]
+fn references_to_what_is_not_run_give_what_cloudformation_gives() {
+    let text = r#"
+Conditions:
+  Never: !Equals [a, b]
+Resources:
+  Key: {Type: AWS::KMS::Key}
+  Absent: {Type: AWS::KMS::Key, Condition: Never}
+  Queue: {Type: AWS::SQS::Queue, Properties: {QueueName: q}}
+  Topic: {Type: AWS::SNS::Topic, Properties: {TopicName: t}}
+  Log: {Type: AWS::Logs::LogGroup, Properties: {LogGroupName: /aws/l}}
+  Rule: {Type: AWS::Events::Rule, Properties: {Name: r}}
+  Policy: {Type: AWS::IAM::ManagedPolicy, Properties: {ManagedPolicyName: p}}
+  Role: {Type: AWS::IAM::Role, Properties: {RoleName: own}}
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: provided.al2023
+      CodeUri: f/
+      Role: !GetAtt Role.Arn
+      Environment:
+        Variables:
+          KEY: !GetAtt Key.Arn
+          ABSENT: !If [Never, !GetAtt Absent.Arn, !Ref AWS::NoValue]
+          QUEUE: !Sub "${Queue} ${Queue.Arn} ${Queue.QueueName}"
+          TOPIC: !Sub "${Topic} ${Topic.TopicName}"
+          LOG: !Sub "${Log} ${Log.Arn}"
+          RULE: !Sub "${Rule} ${Rule.Arn}"
+          POLICY: !Ref Policy
+"#;
+    let function = resolve(text, &Deployment::default()).unwrap().functions.remove(0);
+    assert_eq!(function.role_arn, "arn:aws:iam::000000000000:role/own");
+    let of = |name: &str| function.environment.get(name).map_or("nothing", String::as_str);
+    let key = of("KEY").strip_prefix("arn:aws:kms:us-east-1:000000000000:key/").unwrap();
+    assert_eq!(key.len(), 36, "{key}");
+    assert_eq!(of("ABSENT"), "nothing");
+    let queue = "https://sqs.us-east-1.amazonaws.com/000000000000/q arn:aws:sqs:us-east-1:000000000000:q q";
+    assert_eq!(of("QUEUE"), queue);
+    assert_eq!(of("TOPIC"), "arn:aws:sns:us-east-1:000000000000:t t");
+    assert_eq!(of("LOG"), "/aws/l arn:aws:logs:us-east-1:000000000000:log-group:/aws/l:*");
+    assert_eq!(of("RULE"), "r arn:aws:events:us-east-1:000000000000:rule/r");
+    assert_eq!(of("POLICY"), "arn:aws:iam::000000000000:policy/p");
+}
+
+#[test]
+fn the_project_s_own_template_is_named_by_its_parameters() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../template.yaml");
+    let parameters = [
+        ("NamePrefix", "dev-"),
+        ("LakeBucketName", "my-lake"),
+        ("RawPrefix", "in/raw"),
+        ("ResultsPrefix", "results"),
+        ("Encryption", "SSE_KMS"),
+        ("ScanCutoffBytes", "20000000"),
+    ];
+    let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let stack = Template::load(&path).unwrap().resolve(&Deployment { parameters, ..Deployment::default() }).unwrap();
+    assert_eq!(stack.buckets[0].name, "my-lake");
+    let workgroup = &stack.workgroups[0];
+    let key = workgroup.configuration["ResultConfiguration"]["EncryptionConfiguration"]["KmsKey"].as_str();
+    assert!(key.unwrap().starts_with("arn:aws:kms:us-east-1:000000000000:key/"), "{key:?}");
+    let results = workgroup.configuration["ResultConfiguration"]["OutputLocation"].as_str();
+    let cutoff = workgroup.configuration["BytesScannedCutoffPerQuery"].as_u64();
+    assert_eq!((workgroup.name.as_str(), results), ("dev-pageviews", Some("s3://my-lake/results/")));
+    assert_eq!(cutoff, Some(20_000_000));
+    assert_eq!(stack.state_machines[0].name, "dev-PageViewsTransform");
+    assert!(stack.functions.iter().all(|function| function.name.starts_with("dev-")));
+    let locations: Vec<&str> =
+        stack.functions.iter().filter_map(|one| Some(one.environment.get("CUSTOMERS_LOCATION")?.as_str())).collect();
+    assert_eq!(locations, ["s3://my-lake/in/raw/customers/"; 2]);
+}
