@@ -1,0 +1,213 @@
+"""Runs every function of the template as `sam local invoke` would, without containers.
+
+    python3 .ci/checks/rie.py DIR      DIR holds the `pageviews` binary and the functions' binaries
+
+The Runtime Interface Emulator is AWS's own and ships with the SAM CLI; the environment of each function is what SAM's
+own code makes of template.yaml and events/env.json. Each function gets events/<function>.json, in the order of the
+states, against a `pageviews up` with generated data. What only the answer before can know (a query's id, the output's
+version) replaces the example in the fixture.
+https://github.com/aws/aws-lambda-runtime-interface-emulator
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+import samcli
+from samcli.commands.local.lib.local_lambda import LocalLambdaRunner
+from samcli.lib.providers.sam_function_provider import SamFunctionProvider
+from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(sys.argv[1]).resolve()
+EMULATOR = pathlib.Path(samcli.__file__).parent / "local" / "rapid" / f"aws-lambda-rie-{os.uname().machine}"
+DEFINITION = ROOT / "statemachine" / "page_views_transform.asl.json"
+DAYS = 3
+# Loopback, whatever the proxies of this machine are.
+HTTP = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@contextlib.contextmanager
+def process(command, log, port, **options):
+    """A program that answers at `port`; ends with the block."""
+    with open(log, "wb") as output:
+        running = subprocess.Popen(
+            [str(part) for part in command], stdin=subprocess.DEVNULL, stdout=output, stderr=output, **options
+        )
+    try:
+        deadline = time.monotonic() + 30
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            if running.poll() is not None or time.monotonic() > deadline:
+                sys.exit(f"{command[0]} does not answer:\n{pathlib.Path(log).read_text(errors='replace')}")
+            time.sleep(0.02)
+        yield
+    finally:
+        running.terminate()
+        running.wait()
+
+
+def in_order(states):
+    """The functions of a definition's Task states, as the states follow each other; branches where they are."""
+    for name, state in states.items():
+        for branch in state.get("Branches", []):
+            yield from in_order(branch["States"])
+        if "lambda:invoke" in state.get("Resource", ""):
+            # State, folder, binary and fixture share one name.
+            yield re.sub(r"[^a-z0-9]+", "-", name.lower())
+
+
+def environments(endpoint):
+    """Function name to the variables that SAM would give its container, as `sam local invoke --env-vars` does."""
+    overrides = json.loads((ROOT / "events" / "env.json").read_text())
+    overrides["Parameters"]["AWS_ENDPOINT_URL"] = endpoint
+    stacks, _ = SamLocalStackProvider.get_stacks(str(ROOT / "template.yaml"))
+    provider = SamFunctionProvider(stacks)
+    runner = LocalLambdaRunner(
+        None, provider, str(ROOT), str(ROOT), aws_region="us-east-1", env_vars_values=overrides
+    )
+    # pylint: disable=protected-access
+    return {function.functionname: runner._make_env_vars(function).resolve() for function in provider.get_all()}
+
+
+class Function:
+    """One function behind its own emulator."""
+
+    def __init__(self, name, port):
+        self.name, self.url = name, f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"
+
+    def invoke(self, event):
+        request = urllib.request.Request(self.url, data=json.dumps(event).encode(), method="POST")
+        with HTTP.open(request, timeout=120) as response:
+            return json.load(response)
+
+    def answer(self, event):
+        answer = self.invoke(event)
+        if "errorType" in answer:
+            sys.exit(f"{self.name} failed: {answer['errorType']}: {answer['errorMessage']}\nthe event was {event}")
+        return answer
+
+    def refuses(self, event, field):
+        """The event must be refused as InvalidInput, in a sentence that names the field."""
+        answer = self.invoke(event)
+        told = answer.get("errorType") == "InvalidInput" and field in answer.get("errorMessage", "")
+        if not told:
+            sys.exit(f"{self.name} does not refuse {field}: {answer}\nthe event was {event}")
+
+
+@contextlib.contextmanager
+def emulated(name, environment, work):
+    port, runtime_port = free_port(), free_port()
+    command = [EMULATOR, "--runtime-interface-emulator-address", f"127.0.0.1:{port}"]
+    command += ["--runtime-api-address", f"127.0.0.1:{runtime_port}", BIN / name]
+    variables = {"PATH": os.environ["PATH"], **environment}
+    with process(command, work / f"{name}.log", port, env=variables, cwd=work):
+        yield Function(name, port)
+
+
+def fixture(name):
+    return json.loads((ROOT / "events" / f"{name}.json").read_text())
+
+
+class Pipeline:
+    """The answers so far, and what they give the events that follow."""
+
+    def __init__(self, variables, work, endpoint):
+        self.variables, self.work, self.endpoint, self.answers = variables, work, endpoint, {}
+
+    def event(self, name):
+        """The fixture, with the fields that only this run can know."""
+        event, answers = fixture(name), self.answers
+        known = {
+            "query_execution_id": lambda: answers["query-count"]["query_execution_id"],
+            "watermark": lambda: answers["get-count"]["watermark"],
+            "output_version": lambda: answers["query-count"]["output"]["version"],
+            "output": lambda: answers["query-count"]["output"],
+            "temporary_location": lambda: answers["incremental-load-step-1"]["temporary_location"],
+        }
+        event.update({field: value() for field, value in known.items() if field in event})
+        if name == "summary":
+            # It reads the history of an execution, so there must be one.
+            event["execution_arn"] = self.executed()
+        return event
+
+    def executed(self):
+        command = [BIN / "pageviews", "run", "--json", "--endpoint", self.endpoint]
+        run = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+        return json.loads(run.stdout)["execution_arn"]
+
+    def run(self, name, **changes):
+        event = {**self.event(name), **changes}
+        with emulated(name, self.variables[name], self.work) as function:
+            answer = self.answers[name] = function.answer(event)
+            function.refuses({**event, "surprise": 1}, "surprise")
+            function.refuses({**event, "redrive_count": "often"}, "redrive_count")
+            for field in event:
+                function.refuses({key: value for key, value in event.items() if key != field}, field)
+            function.refuses(["no", "object"], "object")
+        check(name, answer, self.answers)
+        print(f"   {name}: {json.dumps(answer)}")
+
+
+def check(name, answer, answers):
+    """What the answer must hold, beyond not being an error."""
+    required = {
+        "load-customers-partitions": lambda: answer["folders"] > 0,
+        "load-pageviews-partitions": lambda: answer["days"] == DAYS,
+        "query-count": lambda: set(answer["output"]) == {"version", "location", "metadata_location"},
+        "get-count": lambda: (answer["row_count"] > 0) == ("full-load" in answers),
+        "full-load": lambda: answer["rows"] > 0,
+        "incremental-load-step-1": lambda: answer["rows"] > 0 and answer["temporary_location"].startswith("s3://"),
+        "incremental-load-step-2": lambda: answer["rows"] > 0,
+        "incremental-load-step-3": lambda: answer["removed"] == "nothing",
+        "incremental-load-step-4": lambda: answer["location"] == answers["incremental-load-step-1"]["temporary_location"],
+        "incremental-load-step-5": lambda: answer["removed"] is True,
+        "summary": lambda: answer["rows_after"] > 0 and answer["cost"]["currency"] == "USD",
+    }
+    holds = required.get(name, lambda: bool(answer["query_execution_id"]))
+    if not holds():
+        sys.exit(f"{name} answers something else: {answer}")
+
+
+def main():
+    functions = list(in_order(json.loads(DEFINITION.read_text())["States"]))
+    with tempfile.TemporaryDirectory() as folder:
+        work = pathlib.Path(folder)
+        port = free_port()
+        endpoint = f"http://127.0.0.1:{port}"
+        variables = environments(endpoint)
+        if sorted(functions) != sorted(variables):
+            sys.exit(f"the states have {sorted(functions)}, the template has {sorted(variables)}")
+        up = [BIN / "pageviews", "up", "--listen", f"127.0.0.1:{port}", "--data-dir", work / "data"]
+        with process(up, work / "up.log", port, cwd=ROOT):
+            raw = work / "raw"
+            generate = ["generate", "--out", raw, "--days", str(DAYS), "--views", "3000", "--customers", "100"]
+            for command in (generate, ["load", raw, "--endpoint", endpoint]):
+                subprocess.run([BIN / "pageviews", *command], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+            pipeline = Pipeline(variables, work, endpoint)
+            for name in functions:
+                if name == "incremental-load-step-1":
+                    # The table has changed; under the same token Athena would answer with the count of before.
+                    pipeline.run("query-count", redrive_count=1)
+                    pipeline.run("get-count", redrive_count=1)
+                pipeline.run(name)
+    print(f"-- {len(functions)} functions answer, and refuse what is no event of theirs")
+
+
+if __name__ == "__main__":
+    main()
