@@ -9,6 +9,8 @@ use serde_json::{Map, Value};
 
 /// Names the error for clients that do not read the body.
 pub(crate) const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+/// Names the error for clients that know it from the service's former protocol.
+const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
@@ -29,14 +31,21 @@ struct Inner {
     status: StatusCode,
     message: String,
     fields: Map<String, Value>,
+    query_error: Option<&'static str>,
     source: Option<Source>,
 }
 
 impl WireError {
     /// The client's fault: status 400.
     pub fn client(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        let status = StatusCode::BAD_REQUEST;
-        Self(Box::new(Inner { code: code.into(), status, message: message.into(), fields: Map::new(), source: None }))
+        Self(Box::new(Inner {
+            code: code.into(),
+            status: StatusCode::BAD_REQUEST,
+            message: message.into(),
+            fields: Map::new(),
+            query_error: None,
+            source: None,
+        }))
     }
 
     /// The service's own fault: status 500. `code` is the service's name for it, such as `InternalServiceException`.
@@ -64,6 +73,14 @@ impl WireError {
     #[must_use]
     pub fn with_field(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.0.fields.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Names the error as the service's former query protocol did, such as `AWS.SimpleQueueService.NonExistentQueue`.
+    /// Source: <https://smithy.io/2.0/aws/protocols/aws-query-protocol.html#aws-protocols-awsquerycompatible-trait>
+    #[must_use]
+    pub fn with_query_error(mut self, code: &'static str) -> Self {
+        self.0.query_error = Some(code);
         self
     }
 
@@ -103,6 +120,12 @@ impl IntoResponse for WireError {
         if let Ok(code) = HeaderValue::from_str(self.code()) {
             response.headers_mut().insert(ERROR_TYPE, code);
         }
+        if let Some(code) = self.0.query_error {
+            let fault = if self.status().is_server_error() { "Receiver" } else { "Sender" };
+            if let Ok(value) = HeaderValue::from_str(&format!("{code};{fault}")) {
+                response.headers_mut().insert(QUERY_ERROR, value);
+            }
+        }
         response
     }
 }
@@ -140,6 +163,12 @@ mod tests {
         let response = error.into_response();
         assert_eq!(response.status(), StatusCode::BAD_REQUEST);
         assert_eq!(response.headers()[ERROR_TYPE], "InvalidRequestException");
+    }
+
+    #[test]
+    fn a_former_name_is_in_its_header() {
+        let error = WireError::client("QueueDoesNotExist", "no").with_query_error("AWS.Queue.NonExistent");
+        assert_eq!(error.into_response().headers()[QUERY_ERROR], "AWS.Queue.NonExistent;Sender");
     }
 
     #[test]

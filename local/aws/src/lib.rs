@@ -7,6 +7,7 @@
 //! - [`iam`]: whether a role may do what its function asks for.
 //! - [`lambda`]: functions as child processes that speak the Lambda Runtime API.
 //! - [`s3`]: objects, by the crate `s3s`, over the lake's folders.
+//! - [`sqs`]: queues.
 //! - [`states`]: Step Functions, over `local-asl`.
 //!
 //! A service module never imports another one: `local/cli` composes them. A request that a service does not know gets
@@ -19,6 +20,7 @@ pub mod iam;
 pub mod lambda;
 pub mod s3;
 pub mod server;
+pub mod sqs;
 pub mod states;
 
 pub use error::WireError;

@@ -43,9 +43,15 @@ impl Served {
         let glue = Arc::new(Glue::new(engine.catalog().clone(), "000000000000"));
         let s3 = Arc::new(S3::new(lake.clone(), "us-east-1"));
         let athena = Athena::open(&folder.path().join("athena.sqlite"), engine).expect("Athena's store");
-        // Step Functions and Lambda are not asked here.
-        let services =
-            Services { s3: s3.clone(), glue: glue.clone(), athena: Arc::new(athena), states: glue, lambda: s3 };
+        // SQS, Step Functions and Lambda are not asked here.
+        let services = Services {
+            s3: s3.clone(),
+            glue: glue.clone(),
+            athena: Arc::new(athena),
+            sqs: glue.clone(),
+            states: glue,
+            lambda: s3,
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("its address");
         let (stop, stopped) = tokio::sync::oneshot::channel();

@@ -65,6 +65,8 @@ pub struct Services {
     pub glue: Arc<dyn JsonService>,
     /// `AmazonAthena.…`
     pub athena: Arc<dyn JsonService>,
+    /// `AmazonSQS.…`
+    pub sqs: Arc<dyn JsonService>,
     /// `AWSStepFunctions.…`
     pub states: Arc<dyn JsonService>,
     /// `/2015-03-31/functions…` (Invoke) and `/runtime/…` (the functions' side).
@@ -96,7 +98,7 @@ pub async fn serve(
     let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
     let server = axum::serve(listener, router).with_graceful_shutdown(async move {
         shutdown.await;
-        for service in [services.glue, services.athena, services.states] {
+        for service in [services.glue, services.athena, services.sqs, services.states] {
             service.stop();
         }
         // The receiver lives as long as this function.
@@ -142,6 +144,7 @@ async fn try_call_json(services: &Services, target: &str, body: Body, caller: &C
     let service = match service {
         "AWSGlue" => &services.glue,
         "AmazonAthena" => &services.athena,
+        "AmazonSQS" => &services.sqs,
         "AWSStepFunctions" => &services.states,
         _ => return Err(WireError::unknown_operation(service, operation)),
     };

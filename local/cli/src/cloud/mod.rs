@@ -1,4 +1,4 @@
-//! The composition root: one process that is S3, Glue, Athena, Lambda and Step Functions for one template.
+//! The composition root: one process that is S3, Glue, Athena, Lambda, Step Functions and SQS for one template.
 //!
 //! - [`lock`]: one process per data directory.
 //! - [`binaries`]: where the functions' programs are.
@@ -18,6 +18,7 @@ use local_aws::athena::Athena;
 use local_aws::glue::Glue;
 use local_aws::lambda::{FunctionSpec, Lambda, LambdaConfig};
 use local_aws::s3::S3;
+use local_aws::sqs::{Sqs, SqsConfig};
 use local_aws::states::{States, StatesConfig};
 use local_aws::{Services, serve};
 use local_engine::{Engine, EngineConfig};
@@ -142,6 +143,7 @@ impl Drop for Cloud {
 struct Parts {
     athena: Athena,
     lambda: Lambda,
+    sqs: Sqs,
     states: States,
 }
 
@@ -157,6 +159,13 @@ impl Parts {
             logs: data_dir.join("logs"),
             concurrency: FUNCTION_CONCURRENCY,
         });
+        let sqs = Sqs::open(SqsConfig {
+            path: data_dir.join("sqs.sqlite"),
+            endpoint: format!("http://{endpoint}"),
+            region: config.deployment.region.clone(),
+            account: config.deployment.account.clone(),
+        })
+        .map_err(Error::cloud("the queues' store cannot be opened"))?;
         let states = StatesConfig {
             path: data_dir.join("states.sqlite"),
             region: config.deployment.region.clone(),
@@ -164,7 +173,7 @@ impl Parts {
         };
         let states = States::open(states, Arc::new(Invoker::new(lambda.clone())))
             .map_err(Error::cloud("the executions' store cannot be opened"))?;
-        Ok(Self { athena, lambda, states })
+        Ok(Self { athena, lambda, sqs, states })
     }
 
     fn services(&self, engine: &Engine, config: &CloudConfig) -> Services {
@@ -172,6 +181,7 @@ impl Parts {
             s3: Arc::new(S3::new(engine.lake().clone(), config.deployment.region.clone())),
             glue: Arc::new(Glue::new(engine.catalog().clone(), &config.deployment.account)),
             athena: Arc::new(self.athena.clone()),
+            sqs: Arc::new(self.sqs.clone()),
             states: Arc::new(self.states.clone()),
             lambda: Arc::new(self.lambda.clone()),
         }
@@ -199,6 +209,10 @@ impl Parts {
                 memory_mb: function.memory_mb,
                 role_arn: function.role_arn.clone(),
             });
+        }
+        for queue in &stack.queues {
+            let made = self.sqs.put_queue(&queue.spec());
+            made.map_err(Error::cloud(format!("the queue {} cannot be made", queue.name)))?;
         }
         for machine in &stack.state_machines {
             let made = self.states.put_state_machine(&machine.name, &machine.definition, &machine.role_arn);

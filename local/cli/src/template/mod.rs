@@ -5,10 +5,12 @@
 //! - [`globals`]: SAM's `Globals`, merged into each resource.
 //! - [`names`]: physical names where the template gives none; always the same ones.
 //! - [`resolver`]: parameters, conditions and intrinsic functions to values.
+//! - [`events`]: what happens around a run: queues.
 //! - [`stack`]: the result: what is to be deployed, typed.
 
 mod attributes;
 mod error;
+mod events;
 mod globals;
 mod names;
 mod references;
@@ -20,6 +22,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use error::TemplateError;
+pub use events::Queue;
 pub use stack::{Bucket, Function, Stack, StateMachine, Workgroup};
 
 use error::Result;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::error::{Fault, Result};
+use super::events::Queue;
 use super::resolver::Resolver;
 use super::yaml::Node;
 use super::{attributes, names};
@@ -28,6 +29,8 @@ pub struct Stack {
     pub functions: Vec<Function>,
     /// `AWS::Serverless::StateMachine`.
     pub state_machines: Vec<StateMachine>,
+    /// `AWS::SQS::Queue`.
+    pub queues: Vec<Queue>,
     /// Resources that are not run locally: type to logical names.
     pub not_run: BTreeMap<String, Vec<String>>,
 }
@@ -101,12 +104,12 @@ pub(super) fn build(resolver: &Resolver<'_>, folder: &Path) -> Result<Stack> {
 }
 
 /// Builds one resource.
-struct Builder<'r> {
-    resolver: &'r Resolver<'r>,
-    logical: &'r str,
-    kind: &'r str,
-    properties: Node,
-    resource: &'r Node,
+pub(super) struct Builder<'r> {
+    pub(super) resolver: &'r Resolver<'r>,
+    pub(super) logical: &'r str,
+    pub(super) kind: &'r str,
+    pub(super) properties: Node,
+    pub(super) resource: &'r Node,
 }
 
 impl Builder<'_> {
@@ -116,26 +119,27 @@ impl Builder<'_> {
             "AWS::Athena::WorkGroup" => stack.workgroups.push(self.workgroup()?),
             "AWS::Serverless::Function" => stack.functions.push(self.function()?),
             "AWS::Serverless::StateMachine" => stack.state_machines.push(self.state_machine(folder)?),
+            "AWS::SQS::Queue" => stack.queues.push(self.queue()?),
             kind => stack.not_run.entry(kind.to_owned()).or_default().push(self.logical.to_owned()),
         }
         Ok(())
     }
 
-    fn name(&self) -> Result<String> {
+    pub(super) fn name(&self) -> Result<String> {
         attributes::name(self.resolver, self.logical, self.kind, self.resource)
     }
 
     /// The node at a path below the properties.
-    fn at(&self, path: &[&str]) -> Option<&Node> {
+    pub(super) fn at(&self, path: &[&str]) -> Option<&Node> {
         path.iter().try_fold(&self.properties, |node, key| node.get(key))
     }
 
-    fn text(&self, path: &[&str]) -> Result<Option<String>> {
+    pub(super) fn text(&self, path: &[&str]) -> Result<Option<String>> {
         let Some(node) = self.at(path) else { return Ok(None) };
         self.resolver.text(node).map_err(|fault| within(fault, path))
     }
 
-    fn number(&self, path: &[&str]) -> Result<Option<u64>> {
+    pub(super) fn number(&self, path: &[&str]) -> Result<Option<u64>> {
         let Some(text) = self.text(path)? else { return Ok(None) };
         let wrong = |_| {
             let line = self.at(path).map_or(self.resource.line, |node| node.line);
@@ -285,6 +289,6 @@ fn typed(value: Value) -> Value {
     }
 }
 
-fn within(fault: Fault, path: &[&str]) -> Fault {
+pub(super) fn within(fault: Fault, path: &[&str]) -> Fault {
     path.iter().rev().fold(fault, |fault, key| fault.within(key)).within("Properties")
 }
