@@ -4,6 +4,8 @@
 //! <https://docs.aws.amazon.com/athena/latest/ug/security-iam-athena.html>. The engine knows what a statement needs;
 //! who has which rights is not its matter.
 
+pub(crate) mod needs;
+
 use std::fmt;
 
 use crate::lake::S3Uri;

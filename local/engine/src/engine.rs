@@ -20,7 +20,7 @@ use futures::stream::BoxStream;
 use crate::Result;
 use crate::access::Access;
 use crate::catalog::Catalog;
-use crate::lake::Lake;
+use crate::lake::{Lake, S3Uri};
 use crate::statement::{self, Statement};
 use data_dir::{DataDirLock, clear};
 use execution::Execution;
@@ -170,6 +170,15 @@ impl Engine {
             catalog: self.catalog.acting_for(access),
             ..self.clone()
         }
+    }
+
+    /// Whether the caller may keep a statement's result as the object `output`. Asked before the statement runs; the
+    /// object itself is asked for when it is written.
+    ///
+    /// # Errors
+    /// [`Error::AccessDenied`].
+    pub fn ask_for_results(&self, output: &S3Uri) -> Result<()> {
+        Ok(self.lake.ask_results(output)?)
     }
 
     /// Checks a statement's syntax and tells its type, without touching data. Names that the statement does not

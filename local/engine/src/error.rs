@@ -96,7 +96,7 @@ pub enum Error {
     #[error("query was cancelled")]
     Cancelled,
     /// The caller that the engine acts for has not the right.
-    #[error("Insufficient permissions to execute the query. {source}")]
+    #[error("{}", refusal(source, *error_type))]
     AccessDenied {
         /// The service's own words.
         source: AccessDenied,
@@ -128,10 +128,10 @@ pub enum Error {
     Worker(#[from] tokio::task::JoinError),
     /// The query engine failed in a way that has no name of its own.
     #[error("GENERIC_INTERNAL_ERROR: {0}")]
-    DataFusion(#[from] datafusion::error::DataFusionError),
+    DataFusion(#[source] datafusion::error::DataFusionError),
     /// The Iceberg library failed in a way that has no name of its own.
     #[error("ICEBERG_ERROR: {0}")]
-    Iceberg(#[from] ::iceberg::Error),
+    Iceberg(#[source] ::iceberg::Error),
 }
 
 /// This crate's result.
@@ -188,6 +188,20 @@ impl Error {
     }
 }
 
+/// Athena passes the services' words on: Glue's as they are, S3's after a sentence of its own.
+/// Source: reports of users, <https://github.com/awsdocs/amazon-athena-user-guide/issues/81> and
+/// <https://github.com/getredash/website/issues/54>.
+fn refusal(denied: &AccessDenied, error_type: i32) -> String {
+    if error_type == S3_PERMISSION {
+        format!(
+            "Insufficient permissions to execute the query. {denied} (Service: Amazon S3; Status Code: 403; Error Code: \
+             AccessDenied)"
+        )
+    } else {
+        format!("{denied} (Service: AmazonDataCatalog; Status Code: 400; Error Code: AccessDeniedException)")
+    }
+}
+
 impl From<CatalogError> for Error {
     fn from(error: CatalogError) -> Self {
         match error {
@@ -204,6 +218,31 @@ impl From<LakeError> for Error {
             other => Self::Lake(other),
         }
     }
+}
+
+impl From<datafusion::error::DataFusionError> for Error {
+    fn from(error: datafusion::error::DataFusionError) -> Self {
+        denied(&error).unwrap_or(Self::DataFusion(error))
+    }
+}
+
+impl From<::iceberg::Error> for Error {
+    fn from(error: ::iceberg::Error) -> Self {
+        denied(&error).unwrap_or(Self::Iceberg(error))
+    }
+}
+
+/// The lake's refusal, if it is what another library's error comes from.
+pub(crate) fn denied(error: &(dyn std::error::Error + 'static)) -> Option<Error> {
+    std::iter::successors(Some(error), |error| error.source()).find_map(|error| {
+        if let Some(Error::AccessDenied { source, error_type }) = error.downcast_ref() {
+            return Some(Error::AccessDenied { source: source.clone(), error_type: *error_type });
+        }
+        match error.downcast_ref() {
+            Some(LakeError::AccessDenied(source)) => Some(LakeError::AccessDenied(source.clone()).into()),
+            _ => None,
+        }
+    })
 }
 
 /// So that our own errors travel through query plans; the statement's end takes them out again.

@@ -16,8 +16,9 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
-use crate::access::{Access, Resource};
+use crate::access::{Access, needs};
 
+mod asking;
 mod error;
 mod name;
 mod staged;
@@ -69,11 +70,6 @@ impl Lake {
         let staging = root.join(STAGING);
         fs::create_dir_all(&staging).map_err(LakeError::io(&staging))?;
         Ok(Self { root: root.into(), folders: Arc::default(), access: None })
-    }
-
-    /// This lake, asking `access` before whatever it does.
-    pub(crate) fn acting_for(&self, access: Arc<dyn Access>) -> Self {
-        Self { access: Some(access), ..self.clone() }
     }
 
     /// The root folder.
@@ -234,7 +230,7 @@ impl Lake {
     /// Those of [`Lake::path`].
     pub fn stage(&self, uri: &S3Uri) -> Result<StagedObject, LakeError> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        self.ask("s3:PutObject", uri)?;
+        self.ask_all(needs::WRITE_OBJECT, uri)?;
         self.path(uri)?;
         let name = format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let path = self.root.join(STAGING).join(name);
@@ -267,7 +263,7 @@ impl Lake {
     /// # Errors
     /// [`LakeError::NoSuchBucket`]. A prefix that matches nothing is an empty list.
     pub fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectEntry>, LakeError> {
-        self.ask_bucket("s3:ListBucket", bucket, Some(prefix))?;
+        self.ask_listing(bucket, prefix)?;
         let mut folder = self.bucket_folder(bucket)?;
         let parent = prefix.rfind('/').map_or("", |slash| &prefix[..slash]);
         for segment in parent.split('/').filter(|_| prefix.contains('/')) {
@@ -278,20 +274,6 @@ impl Lake {
         walk(&folder, parent_key, prefix, &mut found)?;
         found.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(found)
-    }
-
-    /// Whether the caller may do this with this object.
-    fn ask(&self, action: &'static str, uri: &S3Uri) -> Result<(), LakeError> {
-        match &self.access {
-            Some(access) => Ok(access.check(action, &Resource::Object(uri.clone()))?),
-            None => Ok(()),
-        }
-    }
-
-    fn ask_bucket(&self, action: &'static str, bucket: &str, prefix: Option<&str>) -> Result<(), LakeError> {
-        let Some(access) = &self.access else { return Ok(()) };
-        let resource = Resource::Bucket { name: bucket.to_owned(), prefix: prefix.map(str::to_owned) };
-        Ok(access.check(action, &resource)?)
     }
 
     fn keep_folders(&self) -> RwLockReadGuard<'_, ()> {

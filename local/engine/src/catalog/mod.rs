@@ -5,6 +5,7 @@
 //!
 //! Every call blocks, though briefly; asynchronous callers use `spawn_blocking`.
 
+mod asking;
 mod error;
 mod model;
 mod partitions;
@@ -20,7 +21,8 @@ pub use model::*;
 pub use partitions::PartitionError;
 use store::{Store, now};
 
-use crate::access::{Access, Resource};
+use crate::access::{Access, needs};
+use asking::ANY;
 
 /// The catalog. Cheap to clone; every change is one transaction.
 #[derive(Debug, Clone)]
@@ -36,18 +38,13 @@ impl Catalog {
         Ok(Self { store: Store::open(path)?, access: None })
     }
 
-    /// This catalog, asking `access` before whatever it does.
-    pub(crate) fn acting_for(&self, access: Arc<dyn Access>) -> Self {
-        Self { access: Some(access), ..self.clone() }
-    }
-
     /// Adds a database.
     ///
     /// # Errors
     /// [`CatalogError::AlreadyExists`], [`CatalogError::InvalidInput`].
     pub fn create_database(&self, mut database: Database) -> Result<()> {
         database.name = folded(&database.name)?;
-        self.ask_database("glue:CreateDatabase", &database.name)?;
+        self.ask_database(needs::CREATE_DATABASE, &database.name)?;
         database.create_time = Some(now());
         let document = serde_json::to_string(&database)?;
         self.store.change(|tx| {
@@ -65,12 +62,13 @@ impl Catalog {
     /// [`CatalogError::NotFound`].
     pub fn get_database(&self, name: &str) -> Result<Database> {
         let name = name.to_lowercase();
-        self.ask_database("glue:GetDatabase", &name)?;
+        self.ask_database(needs::FIND_DATABASE, &name)?;
         self.store.read(|connection| require_database(connection, &name))
     }
 
     /// Every database, by name.
     pub fn list_databases(&self) -> Result<Vec<Database>> {
+        self.ask_database(&["glue:GetDatabases"], ANY)?;
         self.store.read(|connection| {
             let mut statement = connection.prepare_cached("SELECT document FROM databases ORDER BY name")?;
             let documents = statement.query_map([], |row| row.get::<_, String>(0))?;
@@ -84,7 +82,7 @@ impl Catalog {
     /// [`CatalogError::NotFound`].
     pub fn update_database(&self, name: &str, mut database: Database) -> Result<()> {
         database.name = name.to_lowercase();
-        self.ask_database("glue:UpdateDatabase", &database.name)?;
+        self.ask_database(&["glue:UpdateDatabase"], &database.name)?;
         self.store.change(|tx| {
             database.create_time = require_database(tx, &database.name)?.create_time;
             let document = serde_json::to_string(&database)?;
@@ -99,7 +97,8 @@ impl Catalog {
     /// [`CatalogError::NotFound`].
     pub fn delete_database(&self, name: &str) -> Result<()> {
         let name = name.to_lowercase();
-        self.ask_database("glue:DeleteDatabase", &name)?;
+        self.ask_database(needs::DROP_DATABASE, &name)?;
+        self.ask_table(needs::DROP_TABLES, &name, ANY)?;
         self.store.change(|tx| match tx.execute("DELETE FROM databases WHERE name = ?1", [&name])? {
             0 => Err(no_database(&name)),
             _ => Ok(()),
@@ -113,7 +112,7 @@ impl Catalog {
     pub fn create_table(&self, database: &str, mut table: Table) -> Result<Table> {
         table.database_name = database.to_lowercase();
         table.name = folded(&table.name)?;
-        self.ask_table("glue:CreateTable", &table.database_name, &table.name)?;
+        self.ask_table(needs::CREATE_TABLE, &table.database_name, &table.name)?;
         table.create_time = Some(now());
         table.update_time = table.create_time;
         table.version_id = Some("0".to_owned());
@@ -136,7 +135,7 @@ impl Catalog {
     /// [`CatalogError::NotFound`]: the database or the table.
     pub fn get_table(&self, database: &str, name: &str) -> Result<Table> {
         let (database, name) = (database.to_lowercase(), name.to_lowercase());
-        self.ask_table("glue:GetTable", &database, &name)?;
+        self.ask_table(needs::FIND_TABLE, &database, &name)?;
         self.store.read(|connection| require_table(connection, &database, &name))
     }
 
@@ -146,6 +145,7 @@ impl Catalog {
     /// [`CatalogError::NotFound`]: the database.
     pub fn list_tables(&self, database: &str) -> Result<Vec<Table>> {
         let database = database.to_lowercase();
+        self.ask_table(needs::FIND_TABLES, &database, ANY)?;
         self.store.read(|connection| {
             require_database(connection, &database)?;
             let query = "SELECT document FROM tables WHERE database = ?1 ORDER BY name";
@@ -163,7 +163,7 @@ impl Catalog {
     pub fn update_table(&self, database: &str, mut table: Table, expected_version: Option<&str>) -> Result<Table> {
         table.database_name = database.to_lowercase();
         table.name = folded(&table.name)?;
-        self.ask_table("glue:UpdateTable", &table.database_name, &table.name)?;
+        self.ask_table(&["glue:UpdateTable"], &table.database_name, &table.name)?;
         self.store.change(|tx| {
             let current = require_table(tx, &table.database_name, &table.name)?;
             let version = next_version(&current, expected_version)?;
@@ -186,6 +186,8 @@ impl Catalog {
     pub fn rename_table(&self, old: (&str, &str), new: (&str, &str), expected_version: Option<&str>) -> Result<Table> {
         let (old_database, old_name) = (old.0.to_lowercase(), old.1.to_lowercase());
         let (database, name) = (new.0.to_lowercase(), folded(new.1)?);
+        self.ask_table(&["glue:UpdateTable"], &old_database, &old_name)?;
+        self.ask_table(&["glue:CreateTable"], &database, &name)?;
         self.store.change(|tx| {
             let mut table = require_table(tx, &old_database, &old_name)?;
             require_database(tx, &database)?;
@@ -211,7 +213,7 @@ impl Catalog {
     /// [`CatalogError::NotFound`].
     pub fn delete_table(&self, database: &str, name: &str) -> Result<()> {
         let (database, name) = (database.to_lowercase(), name.to_lowercase());
-        self.ask_table("glue:DeleteTable", &database, &name)?;
+        self.ask_table(&["glue:DeleteTable"], &database, &name)?;
         self.store.change(|tx| {
             require_database(tx, &database)?;
             match tx.execute("DELETE FROM tables WHERE database = ?1 AND name = ?2", [&database, &name])? {
@@ -219,23 +221,6 @@ impl Catalog {
                 _ => Ok(()),
             }
         })
-    }
-}
-
-impl Catalog {
-    /// Whether the caller may do this with this database: as Glue asks, with the catalog before it.
-    fn ask_database(&self, action: &'static str, database: &str) -> Result<()> {
-        let Some(access) = &self.access else { return Ok(()) };
-        access.check(action, &Resource::Catalog)?;
-        Ok(access.check(action, &Resource::Database { name: database.to_owned() })?)
-    }
-
-    /// Whether the caller may do this with this table: as Glue asks, with the catalog and the database before it.
-    /// Source: <https://docs.aws.amazon.com/athena/latest/ug/fine-grained-access-to-glue-resources.html>
-    fn ask_table(&self, action: &'static str, database: &str, table: &str) -> Result<()> {
-        let Some(access) = &self.access else { return Ok(()) };
-        self.ask_database(action, database)?;
-        Ok(access.check(action, &Resource::Table { database: database.to_owned(), name: table.to_owned() })?)
     }
 }
 

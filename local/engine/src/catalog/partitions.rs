@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::store::now;
+use crate::access::needs;
+
 use super::{Catalog, CatalogError, Partition, Result, StorageDescriptor, Table, require_table};
 
 /// One partition of a batch that was refused; the others were done.
@@ -28,6 +30,9 @@ impl Catalog {
         partitions: Vec<Partition>,
     ) -> Result<Vec<PartitionError>> {
         let (database, name) = (database.to_lowercase(), table.to_lowercase());
+        if !partitions.is_empty() {
+            self.ask_table(needs::ADD_PARTITIONS, &database, &name)?;
+        }
         self.store.change(|tx| {
             let table = require_table(tx, &database, &name)?;
             let mut refused = Vec::new();
@@ -49,6 +54,7 @@ impl Catalog {
     /// [`CatalogError::NotFound`]: the table or the partition.
     pub fn get_partition(&self, database: &str, table: &str, values: &[String]) -> Result<Partition> {
         let (database, name) = (database.to_lowercase(), table.to_lowercase());
+        self.ask_table(&["glue:GetPartition"], &database, &name)?;
         self.store.read(|connection| {
             let table = require_table(connection, &database, &name)?;
             require_partition(connection, &table, values)
@@ -61,6 +67,7 @@ impl Catalog {
     /// [`CatalogError::NotFound`]: the table.
     pub fn list_partitions(&self, database: &str, table: &str) -> Result<Vec<Partition>> {
         let (database, name) = (database.to_lowercase(), table.to_lowercase());
+        self.ask_table(&["glue:GetPartitions"], &database, &name)?;
         let mut partitions: Vec<Partition> = self.store.read(|connection| {
             let table = require_table(connection, &database, &name)?;
             let mut statement = connection.prepare_cached(
@@ -86,6 +93,7 @@ impl Catalog {
     /// [`CatalogError::InvalidInput`].
     pub fn update_partition(&self, database: &str, table: &str, values: &[String], partition: Partition) -> Result<()> {
         let (database, name) = (database.to_lowercase(), table.to_lowercase());
+        self.ask_table(&["glue:UpdatePartition"], &database, &name)?;
         self.store.change(|tx| {
             let table = require_table(tx, &database, &name)?;
             let creation_time = require_partition(tx, &table, values)?.creation_time;
@@ -111,6 +119,9 @@ impl Catalog {
         values: &[Vec<String>],
     ) -> Result<Vec<PartitionError>> {
         let (database, name) = (database.to_lowercase(), table.to_lowercase());
+        if !values.is_empty() {
+            self.ask_table(&["glue:DeletePartition"], &database, &name)?;
+        }
         self.store.change(|tx| {
             let table = require_table(tx, &database, &name)?;
             let mut refused = Vec::new();

@@ -14,6 +14,7 @@ use futures::{StreamExt, stream};
 use super::names::Names;
 use super::planning::{Planner, physical};
 use super::{Engine, QueryOutput, ScanMeter};
+use crate::access::needs;
 use crate::catalog::CatalogError;
 use crate::error::SEMANTIC;
 use crate::iceberg;
@@ -45,6 +46,7 @@ impl Execution {
     }
 
     pub(super) async fn run(self, action: Action) -> Result<QueryOutput> {
+        self.session.catalog.ask_database(needs::FIND_DATABASE, needs::DEFAULT_DATABASE)?;
         match action {
             Action::Catalog(statement) => self.run_on_catalog(statement).await,
             Action::CreateIcebergTable(table) => self.create_iceberg_table(table).await,
@@ -94,8 +96,11 @@ impl Execution {
                 iceberg::drop_table(&self.session.catalog, &self.session.lake, &name.database, &name.name).await?;
             }
             // The data of an external table is not Athena's to remove.
-            Ok(_) => {
+            Ok(entry) => {
                 let catalog = self.session.catalog.clone();
+                if !entry.partition_keys.is_empty() {
+                    catalog.ask_table(needs::DROP_PARTITIONS, &name.database, &name.name)?;
+                }
                 tokio::task::spawn_blocking(move || catalog.delete_table(&name.database, &name.name)).await??;
             }
         }

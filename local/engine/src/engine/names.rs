@@ -14,6 +14,7 @@ use datafusion::error::{DataFusionError, Result as PlanResult};
 
 use super::ScanMeter;
 use super::planning::Planner;
+use crate::access::needs;
 use crate::catalog::{Catalog, CatalogError, Partition, Table};
 use crate::csv::CsvTable;
 use crate::error::{NOT_FOUND, SEMANTIC};
@@ -168,6 +169,7 @@ impl DatabaseNames {
             return Ok(Vec::new());
         }
         let (catalog, database, table) = self.owned(&entry.name);
+        catalog.ask_table(needs::READ_PARTITIONS, &database, &table)?;
         Ok(tokio::task::spawn_blocking(move || catalog.list_partitions(&database, &table)).await??)
     }
 

@@ -81,6 +81,7 @@ async fn commit_once(catalog: &Catalog, lake: &Lake, current: &Loaded, change: &
     let mut written = next.written;
     let committed = async {
         let location = next_location(&current.table, &next.metadata);
+        super::create::ask_to_write(lake, &next.metadata, &location)?;
         next.metadata.write_to(&files, &location).await?;
         written.push(location.to_string());
         point_at(catalog, current, &next.metadata, &location.to_string())

@@ -10,6 +10,7 @@ use super::storage::file_io;
 use super::table::METADATA_LOCATION;
 use super::{partitioning, properties, types};
 use crate::Result;
+use crate::access::needs;
 use crate::catalog::{self, Catalog, Column, Parameters, StorageDescriptor};
 use crate::lake::{Lake, S3Uri};
 
@@ -87,6 +88,7 @@ pub async fn create_table(catalog: &Catalog, lake: &Lake, new: &NewTable) -> Res
 pub(super) async fn publish(catalog: &Catalog, lake: &Lake, new: &NewTable, metadata: &TableMetadata) -> Result<()> {
     let files = file_io(lake, None);
     let location = MetadataLocation::new_with_metadata(metadata.location(), metadata);
+    ask_to_write(lake, metadata, &location)?;
     metadata.write_to(&files, &location).await?;
     let location = location.to_string();
     let created = catalog.create_table(&new.database, entry(new, metadata, &location));
@@ -95,6 +97,12 @@ pub(super) async fn publish(catalog: &Catalog, lake: &Lake, new: &NewTable, meta
     }
     created?;
     Ok(())
+}
+
+/// Whether the caller may write a metadata file: Iceberg looks first that there is none of that name.
+pub(super) fn ask_to_write(lake: &Lake, metadata: &TableMetadata, location: &MetadataLocation) -> Result<()> {
+    lake.ask_location(metadata.location())?;
+    Ok(lake.ask(needs::LOOK_FOR_OBJECT, &S3Uri::parse(&location.to_string())?)?)
 }
 
 /// The entry as Athena writes it.

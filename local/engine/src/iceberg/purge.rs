@@ -23,7 +23,8 @@ pub async fn drop_table(catalog: &Catalog, lake: &Lake, database: &str, name: &s
     let entry = catalog.get_table(database, name)?;
     let named = format!("{}.{}", entry.database_name, entry.name);
     let folder = folder(&entry)?;
-    let others = other_folders(catalog, &entry)?;
+    // A look that Athena does not take: it is this engine's own care.
+    let others = other_folders(&catalog.unasked(), &entry)?;
     if let Some((other, _)) = others.iter().find(|(_, used)| overlap(&folder, used)) {
         let message = format!(
             "Cannot drop table {named}: its location {folder} is shared with table {other}, whose files a DROP would \
@@ -33,35 +34,50 @@ pub async fn drop_table(catalog: &Catalog, lake: &Lake, database: &str, name: &s
     }
     // A table whose metadata is lost or damaged must still be removable: what lies below its location is.
     let referenced = match Loaded::of(entry, lake).await {
-        Ok(loaded) => referenced_files(&loaded.table).await.unwrap_or_else(|error| {
-            tracing::warn!(table = named, %error, "the files of a dropped table cannot be listed from its metadata");
-            BTreeSet::new()
-        }),
+        Ok(loaded) => match referenced_files(&loaded.table).await {
+            Err(error) if !matches!(error, Error::AccessDenied { .. }) => {
+                tracing::warn!(table = named, %error, "the files of a dropped table cannot be listed from its metadata");
+                BTreeSet::new()
+            }
+            referenced => referenced?,
+        },
         Err(Error::Query { message, .. }) => {
             tracing::warn!(table = named, message, "a table without readable metadata is dropped");
             BTreeSet::new()
         }
         Err(error) => return Err(error),
     };
+    // All is asked for before anything goes: a caller who may not remove the files keeps the table.
+    let files = files_to_remove(lake, &folder, &referenced, &others)?;
+    for file in &files {
+        lake.ask("s3:DeleteObject", file)?;
+    }
     catalog.delete_table(database, name)?;
-    remove(lake, &folder, &referenced, &others)
+    let lake = lake.unasked();
+    files.iter().try_for_each(|file| lake.delete(file).map(|_| ()))?;
+    Ok(())
 }
 
-fn remove(lake: &Lake, folder: &S3Uri, referenced: &BTreeSet<String>, others: &[(String, S3Uri)]) -> Result<()> {
+fn files_to_remove(
+    lake: &Lake,
+    folder: &S3Uri,
+    referenced: &BTreeSet<String>,
+    others: &[(String, S3Uri)],
+) -> Result<BTreeSet<S3Uri>> {
+    let mut files = BTreeSet::new();
     // A location that is a whole bucket is no proof that everything in it is the table's.
     if !folder.key.is_empty() && lake.bucket_exists(&folder.bucket) {
-        for object in lake.list(&folder.bucket, &folder.key)? {
-            lake.delete(&S3Uri::new(&*folder.bucket, object.key))?;
-        }
+        let below = lake.list(&folder.bucket, &folder.key)?;
+        files.extend(below.into_iter().map(|object| S3Uri::new(&*folder.bucket, object.key)));
     }
     for file in referenced {
         let uri = S3Uri::parse(file)?;
         let foreign = others.iter().any(|(_, used)| contains(used, &uri));
         if !foreign && lake.bucket_exists(&uri.bucket) {
-            lake.delete(&uri)?;
+            files.insert(uri);
         }
     }
-    Ok(())
+    Ok(files)
 }
 
 /// Where an entry says that its table lives.

@@ -127,7 +127,8 @@ impl Locations {
     pub(super) fn new(lake: &Lake, metadata: &TableMetadata) -> Self {
         let configured = metadata.properties().get("write.data.path").map(|path| path.trim_end_matches('/').to_owned());
         let folder = configured.unwrap_or_else(|| format!("{}/data", metadata.location()));
-        let given = Given { lake: lake.clone(), kept: AtomicBool::new(false), locations: Mutex::default() };
+        // Athena leaves them where they are, so nobody is asked.
+        let given = Given { lake: lake.unasked(), kept: AtomicBool::new(false), locations: Mutex::default() };
         Self { folder, given: Arc::new(given) }
     }
 

@@ -302,7 +302,7 @@ fn plain_type(type_: &DataType) -> DataType {
 }
 
 fn unreadable(error: &::iceberg::Error) -> Error {
-    super::refused("ICEBERG_CANNOT_OPEN_SPLIT", error.to_string())
+    crate::error::denied(error).unwrap_or_else(|| super::refused("ICEBERG_CANNOT_OPEN_SPLIT", error.to_string()))
 }
 
 /// Our own error on its way through the query engine.

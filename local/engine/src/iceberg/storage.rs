@@ -94,7 +94,8 @@ impl Storage for LakeStorage {
     }
 
     async fn delete(&self, path: &str) -> Result<()> {
-        self.lake.0.delete(&uri(path)?).map(|_| ()).map_err(failed)
+        // What a failed statement had written: Athena leaves it where it is, so nobody is asked.
+        self.lake.0.unasked().delete(&uri(path)?).map(|_| ()).map_err(failed)
     }
 
     async fn delete_prefix(&self, path: &str) -> Result<()> {

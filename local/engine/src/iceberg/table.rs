@@ -49,6 +49,7 @@ impl Loaded {
                 format!("Table is missing [{METADATA_LOCATION}] property: {named}"),
             )
         })?;
+        lake.ask_location(entry.storage_descriptor.location.as_deref().unwrap_or(location))?;
         let files = file_io(lake, None);
         if !files.exists(location).await? {
             let message = format!("Metadata not found in metadata location for table {named}: {location}");

@@ -44,6 +44,9 @@ pub(crate) fn unsupported(feature: impl Into<String>) -> DataFusionError {
 
 /// Names an error as Trino does. Errors of this crate that travelled inside are unpacked.
 pub fn error(error: DataFusionError) -> Error {
+    if let Some(denied) = crate::error::denied(&error) {
+        return denied;
+    }
     match error {
         DataFusionError::External(inner) => external(inner),
         DataFusionError::Context(_, inner) => self::error(*inner),

@@ -115,6 +115,7 @@ impl CatalogStatement for CreateHiveTable {
             let message = format!("MetaException(message:The specified bucket does not exist: {})", location.bucket);
             return Err(ddl_failed(message));
         }
+        session.lake.ask_location(&location.to_string())?;
         match session.catalog.create_table(&self.table.database_name, self.table.clone()) {
             Ok(_) => Ok(Answer::default()),
             Err(CatalogError::AlreadyExists { .. }) if self.if_not_exists => Ok(Answer::default()),
