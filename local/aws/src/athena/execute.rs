@@ -119,7 +119,9 @@ async fn work(
     prepared: Result<Prepared, Error>,
     meter: &OnceLock<Arc<ScanMeter>>,
 ) -> Result<(), End> {
-    let mut output = engine.execute(prepared?).await?;
+    let prepared = prepared?;
+    engine.ask_for_results(&S3Uri::parse(&query.output_location)?)?;
+    let mut output = engine.execute(prepared).await?;
     let meter = meter.get_or_init(|| Arc::clone(&output.meter));
     query.statistics.planning = output.planning_millis;
     query.update_count = output.update_count;
