@@ -43,3 +43,11 @@ fn decisions_are_numbered_without_gaps() {
     numbers.sort_unstable();
     assert_eq!(numbers, (1..=numbers.len()).collect::<Vec<_>>());
 }
+
+#[test]
+fn the_runbook_says_what_to_do_about_every_error() {
+    let runbook = text("docs/operations.md");
+    for code in shared::error::CODES {
+        assert!(runbook.contains(&format!("`{code}`")), "docs/operations.md does not mention {code}");
+    }
+}
