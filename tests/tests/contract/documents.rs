@@ -51,3 +51,16 @@ fn the_runbook_says_what_to_do_about_every_error() {
         assert!(runbook.contains(&format!("`{code}`")), "docs/operations.md does not mention {code}");
     }
 }
+
+#[test]
+fn the_runbook_says_what_every_alarm_means() {
+    let (runbook, template) = (text("docs/operations.md"), text("template.yaml"));
+    let names = template.lines().filter_map(|line| line.trim().strip_prefix("AlarmName: !Sub ${NamePrefix}"));
+    let kinds: Vec<&str> = names
+        .map(|name| if name.starts_with("pageviews-function-") { "pageviews-function-<function>" } else { name })
+        .collect();
+    assert!(!kinds.is_empty(), "the template has no alarms");
+    for kind in kinds {
+        assert!(runbook.contains(&format!("`{kind}`")), "docs/operations.md does not say what {kind} means");
+    }
+}
