@@ -17,14 +17,18 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_athena::Client;
-use aws_sdk_athena::types::{QueryExecution, QueryExecutionContext, QueryExecutionState, QueryExecutionStatistics};
+use aws_sdk_athena::types::{
+    QueryExecution, QueryExecutionContext, QueryExecutionState, QueryExecutionStatistics, StatementType,
+};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use sha2::{Digest, Sha256};
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::context::{Invocation, hex};
+use crate::lambda::Clients;
 use crate::sql::Statement;
+use crate::usage::{Meter, Query};
 use crate::{Error, Result};
 use polls::Polls;
 
@@ -50,6 +54,7 @@ pub struct Athena {
     invocation: Invocation,
     clock: Arc<dyn Clock>,
     deadline: SystemTime,
+    meter: Arc<Meter>,
 }
 
 /// A query that succeeded.
@@ -72,14 +77,15 @@ enum Standing {
 impl Athena {
     /// For one invocation that must end before `deadline`.
     pub fn new(
-        client: Client,
+        clients: &Clients,
         config: &Config,
         invocation: Invocation,
         clock: Arc<dyn Clock>,
         deadline: SystemTime,
     ) -> Self {
         let (workgroup, database) = (config.workgroup.clone(), config.database.as_str().to_owned());
-        Self { client, workgroup, database, invocation, clock, deadline }
+        let (client, meter) = (clients.athena.clone(), Arc::clone(&clients.meter));
+        Self { client, workgroup, database, invocation, clock, deadline, meter }
     }
 
     /// Runs a statement that may be run twice.
@@ -279,7 +285,18 @@ impl Athena {
             .send()
             .await
             .map_err(|error| Error::service("athena:GetQueryExecution", error))?;
-        Ok(answer.query_execution().map_or(Standing::Running, standing))
+        let Some(query) = answer.query_execution() else { return Ok(Standing::Running) };
+        let standing = standing(query);
+        if let Standing::Succeeded(Finished { query_execution_id, bytes_scanned }) = &standing {
+            let statement_type = query.statement_type().map_or("DML", StatementType::as_str);
+            tracing::info!(query = query_execution_id, statement_type, bytes_scanned, "succeeded");
+            self.meter.succeeded(Query {
+                query_execution_id: query_execution_id.clone(),
+                statement_type: statement_type.to_owned(),
+                bytes_scanned: *bytes_scanned,
+            });
+        }
+        Ok(standing)
     }
 }
 

@@ -33,12 +33,16 @@ pub struct Endpoints {
     pub glue: Option<Endpoint>,
     /// S3's.
     pub s3: Option<Endpoint>,
+    /// Step Functions'.
+    pub states: Option<Endpoint>,
 }
 
 impl Endpoints {
     /// Whether no call will use TLS, so that no root certificates are needed.
     pub fn are_plain(&self) -> bool {
-        [&self.athena, &self.glue, &self.s3].iter().all(|one| one.as_ref().is_some_and(Endpoint::is_plain))
+        [&self.athena, &self.glue, &self.s3, &self.states]
+            .iter()
+            .all(|one| one.as_ref().is_some_and(Endpoint::is_plain))
     }
 }
 
@@ -125,6 +129,7 @@ impl Variables<'_> {
             athena: self.endpoint("AWS_ENDPOINT_URL_ATHENA", general.as_ref()),
             glue: self.endpoint("AWS_ENDPOINT_URL_GLUE", general.as_ref()),
             s3: self.endpoint("AWS_ENDPOINT_URL_S3", general.as_ref()),
+            states: self.endpoint("AWS_ENDPOINT_URL_SFN", general.as_ref()),
         };
         let (database, workgroup, region) =
             (self.get("DATABASE"), self.get("ATHENA_WORKGROUP"), self.get("AWS_REGION"));

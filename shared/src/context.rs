@@ -11,9 +11,11 @@ use crate::athena::Athena;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::history::History;
 use crate::lake::Lake;
 use crate::lambda::Clients;
 use crate::sql::Identifier;
+use crate::usage::{Meter, Usage};
 use crate::{Error, Result};
 
 /// The output table: what analysts read.
@@ -91,6 +93,11 @@ pub struct Context<S = ()> {
     pub catalog: Catalog,
     /// Folders.
     pub lake: Lake,
+    /// Executions.
+    pub history: History,
+    /// What this invocation uses.
+    meter: Arc<Meter>,
+    clock: Arc<dyn Clock>,
 }
 
 impl<S> Context<S> {
@@ -104,13 +111,26 @@ impl<S> Context<S> {
         deadline: SystemTime,
     ) -> Self {
         Self {
-            athena: Athena::new(clients.athena.clone(), config, invocation.clone(), clock, deadline),
+            athena: Athena::new(clients, config, invocation.clone(), Arc::clone(&clock), deadline),
             catalog: Catalog::new(clients.glue.clone(), config.database.clone()),
             lake: Lake::new(clients.s3.clone()),
+            history: clients.states.clone(),
+            meter: Arc::clone(&clients.meter),
+            clock,
             config: config.clone(),
             settings,
             invocation,
         }
+    }
+
+    /// What this invocation has used so far.
+    pub fn usage(&self) -> Usage {
+        self.meter.usage(self.clock.now())
+    }
+
+    /// The time.
+    pub fn now(&self) -> SystemTime {
+        self.clock.now()
     }
 
     /// The name of this run's temporary table; no other run has it.

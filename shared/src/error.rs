@@ -18,6 +18,8 @@ pub const CODES: &[&str] = &[
     "InvalidStatement",
     "InvalidLake",
     "InvalidOutput",
+    "InvalidAnswer",
+    "UsageUnknown",
     "OutputChanged",
     "RawDataMissing",
     "QueryStillRunning",
@@ -75,6 +77,20 @@ pub enum Error {
         /// The table.
         table: String,
         /// The difference.
+        problem: String,
+    },
+
+    /// A function's answer cannot be written as JSON: a mistake in this repository.
+    #[error("the answer cannot be written: {problem}")]
+    InvalidAnswer {
+        /// Why.
+        problem: String,
+    },
+
+    /// What the run used cannot be told. Its data is not in danger: the summary comes after everything else.
+    #[error("the output is complete and published, but what the run used cannot be told: {problem}")]
+    UsageUnknown {
+        /// What is missing.
         problem: String,
     },
 
@@ -164,6 +180,8 @@ impl Error {
             Self::InvalidStatement { .. } => "InvalidStatement",
             Self::InvalidLake { .. } => "InvalidLake",
             Self::InvalidOutput { .. } => "InvalidOutput",
+            Self::InvalidAnswer { .. } => "InvalidAnswer",
+            Self::UsageUnknown { .. } => "UsageUnknown",
             Self::OutputChanged { .. } => "OutputChanged",
             Self::RawDataMissing { .. } => "RawDataMissing",
             Self::QueryStillRunning { .. } => "QueryStillRunning",

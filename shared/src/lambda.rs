@@ -6,7 +6,8 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
@@ -21,12 +22,15 @@ use lambda_runtime_api_client::BoxError;
 use lambda_runtime_api_client::body::Body;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
+use tracing::Instrument;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, Endpoint, Endpoints, Settings};
 use crate::context::{Context, Invocation};
-use crate::{Result, telemetry};
+use crate::history::History;
+use crate::usage::{Meter, Service};
+use crate::{Error, Result, telemetry};
 
 /// How long one try of one call to AWS may take; the SDK makes up to three tries.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -42,12 +46,13 @@ where
     O: Serialize,
     H: AsyncFn(&Context<S>, I) -> Result<O>,
 {
+    let started = SystemClock.now();
     telemetry::init(config::from_process("RUST_LOG").as_deref());
     let ended = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(BoxError::from)
-        .and_then(|runtime| runtime.block_on(serve(handle)));
+        .and_then(|runtime| runtime.block_on(serve(handle, started)));
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -57,7 +62,7 @@ where
     }
 }
 
-async fn serve<S, I, O, H>(handle: H) -> Result<(), BoxError>
+async fn serve<S, I, O, H>(handle: H, started: SystemTime) -> Result<(), BoxError>
 where
     S: Settings,
     I: DeserializeOwned,
@@ -70,8 +75,10 @@ where
     };
     let clients = Clients::new(&sdk_config(&config), &config.endpoints);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let function = &Function { handle, config, settings, clients, clock };
-    lambda_runtime::run(service_fn(|event| function.invoke(event))).await
+    let start = clock.now().duration_since(started).unwrap_or_default();
+    let start_micros = AtomicU64::new(u64::try_from(start.as_micros()).unwrap_or(0));
+    let function = &Function { handle, config, settings, clients, clock, start_micros };
+    lambda_runtime::run(service_fn(|event| function.invoke::<I, O>(event))).await
 }
 
 struct Function<S, H> {
@@ -80,38 +87,60 @@ struct Function<S, H> {
     settings: Arc<S>,
     clients: Clients,
     clock: Arc<dyn Clock>,
+    /// How long the process took to start, in microseconds, until an invocation has carried it.
+    start_micros: AtomicU64,
 }
 
 impl<S, H> Function<S, H> {
-    async fn invoke<I, O>(&self, event: LambdaEvent<Value>) -> Result<O, Diagnostic>
+    async fn invoke<I, O>(&self, event: LambdaEvent<Value>) -> Result<Value, Diagnostic>
     where
         I: DeserializeOwned,
+        O: Serialize,
         H: AsyncFn(&Context<S>, I) -> Result<O>,
     {
-        let started = self.clock.now();
+        let span = telemetry::invocation(&event.context.request_id);
+        self.measured(event).instrument(span).await.map_err(Diagnostic::from)
+    }
+
+    async fn measured<I, O>(&self, event: LambdaEvent<Value>) -> Result<Value>
+    where
+        I: DeserializeOwned,
+        O: Serialize,
+        H: AsyncFn(&Context<S>, I) -> Result<O>,
+    {
+        let start = Duration::from_micros(self.start_micros.swap(0, Ordering::Relaxed));
+        let memory_mb = u64::try_from(event.context.env_config.memory).unwrap_or(0);
+        self.clients.meter.begin(self.clock.now() - start, memory_mb);
         let answer = self.answer(event).await;
-        let elapsed = self.clock.now().duration_since(started).unwrap_or_default();
-        let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        let usage = self.clients.meter.usage(self.clock.now());
+        let millis = usage.millis;
         match &answer {
             Ok(_) => tracing::info!(millis, "done"),
             Err(error) => tracing::error!(millis, code = error.code(), error = error.report(), "failed"),
         }
-        answer.map_err(Diagnostic::from)
+        let mut output = answer?;
+        if let Value::Object(fields) = &mut output {
+            // The summary has a usage of its own: the whole run's.
+            fields.entry("usage").or_insert_with(|| json!(usage));
+        }
+        Ok(output)
     }
 
-    async fn answer<I, O>(&self, event: LambdaEvent<Value>) -> Result<O>
+    async fn answer<I, O>(&self, event: LambdaEvent<Value>) -> Result<Value>
     where
         I: DeserializeOwned,
+        O: Serialize,
         H: AsyncFn(&Context<S>, I) -> Result<O>,
     {
         let deadline = event.context.deadline();
         let (invocation, input) = Invocation::split::<I>(event.payload)?;
-        let Invocation { execution_arn, state, redrive_count } = &invocation;
-        tracing::info!(execution_arn, state, redrive_count, "begins");
+        telemetry::works_for(&tracing::Span::current(), &invocation);
+        tracing::info!(redrive_count = invocation.redrive_count, "begins");
         let settings = Arc::clone(&self.settings);
         let context =
             Context::new(invocation, &self.config, settings, &self.clients, Arc::clone(&self.clock), deadline);
-        (self.handle)(&context, input).await
+        let output = (self.handle)(&context, input).await?;
+        serde_json::to_value(output).map_err(|problem| Error::InvalidAnswer { problem: problem.to_string() })
     }
 }
 
@@ -124,23 +153,32 @@ pub struct Clients {
     pub glue: aws_sdk_glue::Client,
     /// Objects.
     pub s3: aws_sdk_s3::Client,
+    /// Executions.
+    pub states: History,
+    /// Counts the calls of all of them.
+    pub meter: Arc<Meter>,
 }
 
 impl Clients {
     /// Clients that share one connection pool. S3 is addressed by path where an endpoint replaces AWS's own: a bucket
     /// is no host name there.
     pub fn new(sdk: &SdkConfig, endpoints: &Endpoints) -> Self {
+        let meter = Arc::new(Meter::default());
         let url = |endpoint: &Option<Endpoint>| endpoint.as_ref().map(|endpoint| endpoint.as_str().to_owned());
-        let mut athena = aws_sdk_athena::config::Builder::from(sdk);
+        let mut athena = aws_sdk_athena::config::Builder::from(sdk).interceptor(meter.calls(Service::Athena));
         athena.set_endpoint_url(url(&endpoints.athena));
-        let mut glue = aws_sdk_glue::config::Builder::from(sdk);
+        let mut glue = aws_sdk_glue::config::Builder::from(sdk).interceptor(meter.calls(Service::Glue));
         glue.set_endpoint_url(url(&endpoints.glue));
-        let mut s3 = aws_sdk_s3::config::Builder::from(sdk).force_path_style(endpoints.s3.is_some());
+        let mut s3 = aws_sdk_s3::config::Builder::from(sdk)
+            .interceptor(meter.calls(Service::S3))
+            .force_path_style(endpoints.s3.is_some());
         s3.set_endpoint_url(url(&endpoints.s3));
         Self {
             athena: aws_sdk_athena::Client::from_conf(athena.build()),
             glue: aws_sdk_glue::Client::from_conf(glue.build()),
             s3: aws_sdk_s3::Client::from_conf(s3.build()),
+            states: History::new(sdk, url(&endpoints.states), Arc::clone(&meter)),
+            meter,
         }
     }
 }

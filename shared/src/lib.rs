@@ -10,10 +10,12 @@ pub mod clock;
 pub mod config;
 pub mod context;
 pub mod error;
+pub mod history;
 pub mod lake;
 pub mod lambda;
 pub mod sql;
 pub mod telemetry;
+pub mod usage;
 
 pub use context::Context;
 pub use error::Error;

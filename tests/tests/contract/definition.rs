@@ -90,6 +90,7 @@ fn tasks_react_to_names_that_exist() {
 fn every_error_of_ours_is_either_retried_or_final() {
     // What no retry can mend: the execution fails with this name, and its cause says what to do.
     let last = [
+        "InvalidAnswer",
         "InvalidConfig",
         "InvalidInput",
         "InvalidLake",
@@ -101,6 +102,7 @@ fn every_error_of_ours_is_either_retried_or_final() {
         "QueryRetryable",
         "RawDataMissing",
         "ServiceRefused",
+        "UsageUnknown",
     ];
     for task in tasks() {
         let retried: BTreeSet<&str> = names(&task.state["Retry"]).collect();

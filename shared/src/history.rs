@@ -1,0 +1,113 @@
+//! What happened in an execution so far.
+//! <https://docs.aws.amazon.com/step-functions/latest/apireference/API_GetExecutionHistory.html>
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use aws_config::SdkConfig;
+use aws_sdk_sfn::Client;
+use aws_sdk_sfn::types::{HistoryEvent, HistoryEventType};
+
+use crate::usage::{Meter, Service};
+use crate::{Error, Result};
+
+/// The most events that one call returns.
+const PAGE: i32 = 1000;
+
+/// Reads histories. The client is made when it is needed: one function needs it, and the others would carry its code.
+#[derive(Clone, Debug)]
+pub struct History {
+    sdk: SdkConfig,
+    endpoint: Option<String>,
+    meter: Arc<Meter>,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Its number, from 1.
+    pub id: i64,
+    /// The number of the event that led to it; 0 for the first.
+    pub previous: i64,
+    /// When.
+    pub at: SystemTime,
+    /// What.
+    pub what: What,
+}
+
+/// What happened, as far as it costs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// A state of any type was entered.
+    Entered {
+        /// Its name.
+        state: String,
+    },
+    /// A task was handed to its service, for the first time or again.
+    Scheduled,
+    /// The try of a task succeeded.
+    Succeeded,
+    /// The try of a task failed or timed out.
+    Failed,
+    /// A state was left.
+    Exited {
+        /// Its name.
+        state: String,
+        /// Its output, in JSON.
+        output: String,
+    },
+    /// Anything else.
+    Other,
+}
+
+impl History {
+    pub(crate) fn new(sdk: &SdkConfig, endpoint: Option<String>, meter: Arc<Meter>) -> Self {
+        Self { sdk: sdk.clone(), endpoint, meter }
+    }
+
+    /// All events of an execution so far, oldest first.
+    ///
+    /// # Errors
+    /// [`Error::ServiceError`] and [`Error::ServiceRefused`].
+    pub async fn events(&self, execution_arn: &str) -> Result<Vec<Event>> {
+        let mut config = aws_sdk_sfn::config::Builder::from(&self.sdk).interceptor(self.meter.calls(Service::States));
+        config.set_endpoint_url(self.endpoint.clone());
+        let client = Client::from_conf(config.build());
+        let request = client.get_execution_history().execution_arn(execution_arn).max_results(PAGE);
+        let mut pages = request.include_execution_data(true).into_paginator().send();
+        let mut events = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| Error::service("states:GetExecutionHistory", error))?;
+            events.extend(page.events().iter().map(event));
+        }
+        Ok(events)
+    }
+}
+
+fn event(event: &HistoryEvent) -> Event {
+    Event {
+        id: event.id(),
+        previous: event.previous_event_id(),
+        at: SystemTime::try_from(*event.timestamp()).unwrap_or(SystemTime::UNIX_EPOCH),
+        what: what(event),
+    }
+}
+
+fn what(event: &HistoryEvent) -> What {
+    if let Some(entered) = event.state_entered_event_details() {
+        return What::Entered { state: entered.name().to_owned() };
+    }
+    if let Some(exited) = event.state_exited_event_details() {
+        let output = exited.output().unwrap_or_default().to_owned();
+        return What::Exited { state: exited.name().to_owned(), output };
+    }
+    match event.r#type() {
+        HistoryEventType::TaskScheduled => What::Scheduled,
+        HistoryEventType::TaskSucceeded => What::Succeeded,
+        HistoryEventType::TaskFailed
+        | HistoryEventType::TaskTimedOut
+        | HistoryEventType::TaskStartFailed
+        | HistoryEventType::TaskSubmitFailed => What::Failed,
+        _ => What::Other,
+    }
+}
