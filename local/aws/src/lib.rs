@@ -3,6 +3,7 @@
 //! - [`server`]: one port; tells by path and `X-Amz-Target` which service a request is for.
 //! - [`error`]: [`WireError`], an error as AWS's JSON protocols carry it.
 //! - [`athena`]: queries, run in the background by the engine, and durable.
+//! - [`events`]: EventBridge rules, and what SNS would have sent.
 //! - [`glue`]: the data catalog.
 //! - [`iam`]: whether a role may do what its function asks for.
 //! - [`lambda`]: functions as child processes that speak the Lambda Runtime API.
@@ -15,6 +16,7 @@
 
 pub mod athena;
 pub mod error;
+pub mod events;
 pub mod glue;
 pub mod iam;
 pub mod lambda;
