@@ -95,6 +95,13 @@ impl Sqs {
         self.store.put_queue(queue, Utc::now().timestamp_millis())
     }
 
+    /// Whether there is a queue of this ARN.
+    pub fn knows(&self, queue_arn: &str) -> bool {
+        let Some((scope, name)) = queue_arn.rsplit_once(':') else { return false };
+        let ours = format!("arn:aws:sqs:{}:{}", self.config.region, self.config.account);
+        scope == ours && self.queue(name).is_ok()
+    }
+
     /// Sends a message on behalf of a service, and returns its id.
     ///
     /// # Errors

@@ -51,6 +51,7 @@ pub(super) fn start(states: &States, request: StartExecution) -> Result<Value, W
         stopped: None,
     };
     states.store.add_execution(&execution)?;
+    states.announce();
     let start = Start {
         execution_arn: arn,
         execution_name: name,

@@ -2,6 +2,7 @@
 //!
 //! - [`machines`], [`executions`], [`history`]: the operations, by what they are about.
 //! - [`running`]: an execution under way: its clock, its event log, how it is stopped.
+//! - [`announce`]: how executions change, for whoever listens.
 //! - [`tasks`]: what a Task state calls; functions are reached through [`LambdaInvoker`] only.
 //! - [`store`]: one `SQLite` file; every event is in it before the next one happens.
 //! - [`names`], [`paging`]: ARNs and names, pages of a list.
@@ -17,6 +18,7 @@ use serde_json::Value;
 use crate::error::{WireError, parse};
 use crate::{Caller, JsonService};
 
+mod announce;
 mod executions;
 mod history;
 mod machines;
@@ -26,6 +28,7 @@ mod running;
 mod store;
 mod tasks;
 
+pub use announce::StatusListener;
 pub use store::StatesError;
 pub use tasks::{LambdaInvoker, LambdaRefusal, LambdaReply};
 
@@ -51,6 +54,8 @@ pub struct States {
     lambda: Arc<dyn LambdaInvoker>,
     running: Arc<Mutex<HashMap<String, Running>>>,
     starting: Arc<Mutex<()>>,
+    listener: Option<Arc<dyn StatusListener>>,
+    announcing: Arc<Mutex<()>>,
 }
 
 impl std::fmt::Debug for States {
@@ -68,7 +73,27 @@ impl States {
     pub fn open(config: StatesConfig, lambda: Arc<dyn LambdaInvoker>) -> Result<Self, StatesError> {
         let store = Store::open(&config.path)?;
         executions::fail_interrupted(&store)?;
-        Ok(Self { config: Arc::new(config), store, lambda, running: Arc::default(), starting: Arc::default() })
+        Ok(Self {
+            config: Arc::new(config),
+            store,
+            lambda,
+            running: Arc::default(),
+            starting: Arc::default(),
+            listener: None,
+            announcing: Arc::default(),
+        })
+    }
+
+    /// Tells `listener` of every change from now on, and of those that were not told yet: see [`Self::announce`].
+    #[must_use]
+    pub fn announcing_to(mut self, listener: Arc<dyn StatusListener>) -> Self {
+        self.listener = Some(listener);
+        self
+    }
+
+    /// Tells the listener what it was not told: a deployment calls this when the listener is ready.
+    pub fn announce(&self) {
+        announce::announce(self);
     }
 
     /// Adds a state machine or replaces its definition, as a deployment does, and returns its ARN.

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use local_asl::{Abort, Clock, Event, EventSink, Start, StateMachine, execute};
+use local_asl::{Abort, Clock, Event, EventSink, Outcome, Start, StateMachine, execute};
 use tokio::sync::{oneshot, watch};
 
 use super::States;
-use super::store::Store;
 use super::tasks::Tasks;
 
 /// The handle of an execution that runs.
@@ -44,7 +43,7 @@ pub(super) fn begin(states: &States, machine: StateMachine, start: Start) {
     let states = states.clone();
     tokio::spawn(async move {
         let tasks = Tasks { lambda: Arc::clone(&states.lambda) };
-        let log = EventLog { store: states.store.clone(), execution_arn: arn.clone() };
+        let log = EventLog { states: states.clone(), execution_arn: arn.clone() };
         let aborted = async {
             match aborted.await {
                 Ok(abort) => abort,
@@ -76,12 +75,16 @@ impl Clock for SystemClock {
 
 /// The events of one execution, in the store.
 struct EventLog {
-    store: Store,
+    states: States,
     execution_arn: String,
 }
 
 impl EventSink for EventLog {
     fn append(&self, event: &Event) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        self.store.append(&self.execution_arn, event).map_err(Into::into)
+        self.states.store.append(&self.execution_arn, event)?;
+        if Outcome::of(std::slice::from_ref(event)).is_some() {
+            self.states.announce();
+        }
+        Ok(())
     }
 }

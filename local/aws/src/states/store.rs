@@ -9,11 +9,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, Utc};
 use local_asl::{Event, Outcome};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use uuid::Uuid;
 
 use crate::WireError;
 
 /// The layout of the file. A file of another version is refused.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// The layout.
 const SCHEMA: &str = "
@@ -30,6 +31,14 @@ const SCHEMA: &str = "
     CREATE TABLE events (
         execution_arn TEXT NOT NULL, id INTEGER NOT NULL, event TEXT NOT NULL, PRIMARY KEY (execution_arn, id)
     ) STRICT, WITHOUT ROWID;
+";
+
+/// Changes of executions that nobody was told of yet; version 1 did not have them.
+const SCHEMA_CHANGES: &str = "
+    CREATE TABLE changes (
+        number INTEGER PRIMARY KEY, id TEXT NOT NULL, execution_arn TEXT NOT NULL, status TEXT NOT NULL,
+        time INTEGER NOT NULL
+    ) STRICT;
 ";
 
 /// The status of an execution without a last event.
@@ -86,6 +95,17 @@ pub(super) struct Execution {
     pub(super) stopped: Option<DateTime<Utc>>,
 }
 
+/// An execution's new status, which somebody wants to hear of.
+#[derive(Debug, Clone)]
+pub(super) struct Change {
+    pub(super) number: i64,
+    /// Of the event that tells it.
+    pub(super) id: String,
+    pub(super) status: String,
+    pub(super) time: DateTime<Utc>,
+    pub(super) execution: Execution,
+}
+
 /// Which executions a list wants.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ExecutionQuery<'q> {
@@ -118,7 +138,11 @@ impl Store {
         let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         match version {
             VERSION => {}
-            0 => connection.execute_batch(&format!("BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"))?,
+            0 | 1 => {
+                let machines = if version == 0 { SCHEMA } else { "" };
+                let batch = format!("BEGIN; {machines} {SCHEMA_CHANGES} PRAGMA user_version = {VERSION}; COMMIT;");
+                connection.execute_batch(&batch)?;
+            }
             found => return Err(StatesError::OtherVersion { found }),
         }
         Ok(Self(Arc::new(Mutex::new(connection))))
@@ -158,7 +182,11 @@ impl Store {
         let Execution { arn, name, machine_arn, definition, role_arn, input, started, status, .. } = execution;
         let started = started.timestamp_millis();
         let row = params![arn, name, machine_arn, definition, role_arn, input, started, status];
-        self.lock().prepare_cached(sql)?.execute(row)?;
+        let mut connection = self.lock();
+        let transaction = connection.transaction()?;
+        transaction.prepare_cached(sql)?.execute(row)?;
+        note(&transaction, arn, status, started)?;
+        transaction.commit()?;
         Ok(())
     }
 
@@ -202,8 +230,27 @@ impl Store {
             transaction
                 .prepare_cached("UPDATE executions SET status = ?2, stopped = ?3 WHERE arn = ?1")?
                 .execute(params![execution_arn, outcome.status(), event.timestamp.timestamp_millis()])?;
+            note(&transaction, execution_arn, outcome.status(), event.timestamp.timestamp_millis())?;
         }
         transaction.commit()?;
+        Ok(())
+    }
+
+    /// The changes that nobody was told of yet, in order.
+    pub(super) fn changes(&self) -> Result<Vec<Change>, StatesError> {
+        let sql = format!(
+            "SELECT e.*, c.number, c.id, c.status, c.time FROM changes c JOIN ({SELECT_EXECUTION}) e ON e.arn = c.execution_arn
+             ORDER BY c.number"
+        );
+        let connection = self.lock();
+        let mut statement = connection.prepare_cached(&sql)?;
+        let changes = statement.query_map([], change)?.collect::<Result<_, _>>()?;
+        Ok(changes)
+    }
+
+    /// The change was told.
+    pub(super) fn cross_out(&self, change: &Change) -> Result<(), StatesError> {
+        self.lock().prepare_cached("DELETE FROM changes WHERE number = ?1")?.execute([change.number])?;
         Ok(())
     }
 
@@ -261,6 +308,23 @@ fn execution(row: &Row<'_>) -> rusqlite::Result<Execution> {
         started: time(row.get(7)?),
         status: row.get(8)?,
         stopped: row.get::<_, Option<i64>>(9)?.map(time),
+    })
+}
+
+/// Writes a change down, to be told.
+fn note(connection: &Connection, execution_arn: &str, status: &str, time: i64) -> Result<(), StatesError> {
+    let sql = "INSERT INTO changes (id, execution_arn, status, time) VALUES (?1, ?2, ?3, ?4)";
+    connection.prepare_cached(sql)?.execute(params![Uuid::new_v4().to_string(), execution_arn, status, time])?;
+    Ok(())
+}
+
+fn change(row: &Row<'_>) -> rusqlite::Result<Change> {
+    Ok(Change {
+        execution: execution(row)?,
+        number: row.get(10)?,
+        id: row.get(11)?,
+        status: row.get(12)?,
+        time: time(row.get(13)?),
     })
 }
 

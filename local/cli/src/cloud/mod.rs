@@ -2,10 +2,11 @@
 //!
 //! - [`lock`]: one process per data directory.
 //! - [`binaries`]: where the functions' programs are.
-//! - [`invoker`]: how a state machine reaches a function; the one place where two services meet.
+//! - [`invoker`], [`listener`]: where two services meet: how a state machine reaches a function, how it is heard.
 
 mod binaries;
 mod invoker;
+mod listener;
 mod lock;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use local_aws::athena::Athena;
+use local_aws::events::Events;
 use local_aws::glue::Glue;
 use local_aws::lambda::{FunctionSpec, Lambda, LambdaConfig};
 use local_aws::s3::S3;
@@ -29,6 +31,7 @@ use tokio::task::JoinHandle;
 use crate::error::{Error, Result};
 use crate::template::{Deployment, Stack, Template};
 use invoker::Invoker;
+use listener::{Bus, Queues};
 use lock::DataDirectoryLock;
 
 /// Memory that all running queries may use together, in bytes: with the rest of the process it stays below 1 GB.
@@ -142,6 +145,7 @@ impl Drop for Cloud {
 /// The services that hold state of their own.
 struct Parts {
     athena: Athena,
+    events: Events,
     lambda: Lambda,
     sqs: Sqs,
     states: States,
@@ -166,14 +170,17 @@ impl Parts {
             account: config.deployment.account.clone(),
         })
         .map_err(Error::cloud("the queues' store cannot be opened"))?;
+        let events = Events::open(&data_dir.join("events.sqlite"), Arc::new(Queues(sqs.clone())))
+            .map_err(Error::cloud("the notifications' store cannot be opened"))?;
         let states = StatesConfig {
             path: data_dir.join("states.sqlite"),
             region: config.deployment.region.clone(),
             account: config.deployment.account.clone(),
         };
         let states = States::open(states, Arc::new(Invoker::new(lambda.clone())))
-            .map_err(Error::cloud("the executions' store cannot be opened"))?;
-        Ok(Self { athena, lambda, sqs, states })
+            .map_err(Error::cloud("the executions' store cannot be opened"))?
+            .announcing_to(Arc::new(Bus(events.clone())));
+        Ok(Self { athena, events, lambda, sqs, states })
     }
 
     fn services(&self, engine: &Engine, config: &CloudConfig) -> Services {
@@ -214,12 +221,25 @@ impl Parts {
             let made = self.sqs.put_queue(&queue.spec());
             made.map_err(Error::cloud(format!("the queue {} cannot be made", queue.name)))?;
         }
+        let deployed = self.events.deploy(stack.rules.clone(), subscribers(stack));
+        deployed.map_err(Error::cloud("the rules cannot be made"))?;
+        // What happened when the process last died is told now that there is somebody to hear it.
+        self.states.announce();
         for machine in &stack.state_machines {
             let made = self.states.put_state_machine(&machine.name, &machine.definition, &machine.role_arn);
             made.map_err(Error::cloud(format!("the state machine {} cannot be made", machine.name)))?;
         }
         Ok(())
     }
+}
+
+/// The e-mail addresses of each topic.
+fn subscribers(stack: &Stack) -> BTreeMap<String, Vec<String>> {
+    let emails = |arn: &str| {
+        let mine = stack.subscriptions.iter().filter(|one| one.topic_arn == arn);
+        mine.map(|one| one.email.clone()).collect()
+    };
+    stack.topics.iter().map(|topic| (topic.arn.clone(), emails(&topic.arn))).collect()
 }
 
 async fn open_engine(data_dir: &Path) -> Result<Engine> {

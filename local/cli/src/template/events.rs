@@ -1,12 +1,16 @@
-//! What happens around a run: queues.
+//! What happens around a run: its schedule, rules, topics and queues.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use local_aws::events::{JsonPath, Pattern, Rule, Target, TargetInput};
 use local_aws::sqs::QueueSpec;
+use serde_json::Value;
 
 use super::attributes;
 use super::error::Result;
 use super::stack::{Builder, within};
+use super::yaml::Node;
 
 /// Properties of a queue that change nothing here. Source:
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-sqs-queue.html>
@@ -46,7 +50,156 @@ impl Queue {
     }
 }
 
+/// A topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Topic {
+    /// Name in the template.
+    pub logical_id: String,
+    /// Topic ARN.
+    pub arn: String,
+}
+
+/// Who gets a topic's messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    /// ARN of the topic.
+    pub topic_arn: String,
+    /// E-mail address.
+    pub email: String,
+}
+
+/// When a state machine starts by itself. It is shown and not run: locally no clock starts executions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedule {
+    /// Name of the state machine.
+    pub state_machine: String,
+    /// `cron(…)`, `rate(…)` or `at(…)`.
+    pub expression: String,
+    /// Of the expression.
+    pub timezone: String,
+    /// `ENABLED` or `DISABLED`.
+    pub state: String,
+    /// What the execution gets.
+    pub input: Option<String>,
+}
+
 impl Builder<'_> {
+    pub(super) fn topic(&self) -> Result<Topic> {
+        const KNOWN: [&str; 6] =
+            ["TopicName", "DisplayName", "KmsMasterKeyId", "TracingConfig", "SignatureVersion", "Tags"];
+        self.only("topic", &[&KNOWN])?;
+        let arn = attributes::arn(self.kind, &self.name()?, self.resolver.deployment);
+        Ok(Topic { logical_id: self.logical.to_owned(), arn })
+    }
+
+    pub(super) fn subscription(&self) -> Result<Subscription> {
+        self.only("subscription", &[&["TopicArn", "Protocol", "Endpoint", "Region"]])?;
+        let protocol = self.required(&["Protocol"])?;
+        if protocol != "email" && protocol != "email-json" {
+            let message =
+                format!("the protocol {protocol:?} of a subscription is not supported by the local deployment");
+            return Err(within(self.resource.error(message), &["Protocol"]));
+        }
+        Ok(Subscription { topic_arn: self.required(&["TopicArn"])?, email: self.required(&["Endpoint"])? })
+    }
+
+    /// The rule, unless it is disabled.
+    pub(super) fn rule(&self) -> Result<Option<Rule>> {
+        self.only("rule", &[&["Name", "Description", "State", "EventPattern", "Targets", "Tags"]])?;
+        let state = self.text(&["State"])?.unwrap_or_else(|| "ENABLED".to_owned());
+        let name = self.name()?;
+        let pattern = self.node(&["EventPattern"])?;
+        let value = self.resolver.value(pattern).map_err(|fault| within(fault, &["EventPattern"]))?;
+        let parsed = Pattern::parse(&value.unwrap_or(Value::Null));
+        let parsed = parsed.map_err(|error| within(pattern.error(error.to_string()), &["EventPattern"]))?;
+        let targets = match self.at(&["Targets"]) {
+            Some(targets) => targets.items()?.iter().map(|one| self.target(one)).collect::<Result<_>>(),
+            None => Ok(Vec::new()),
+        };
+        let rule = Rule {
+            arn: attributes::arn(self.kind, &name, self.resolver.deployment),
+            name,
+            pattern: parsed,
+            targets: targets.map_err(|fault| within(fault, &["Targets"]))?,
+        };
+        Ok((state == "ENABLED").then_some(rule))
+    }
+
+    fn target(&self, node: &Node) -> Result<Target> {
+        const KNOWN: [&str; 8] =
+            ["Id", "Arn", "Input", "InputPath", "InputTransformer", "RetryPolicy", "DeadLetterConfig", "RoleArn"];
+        if let Some((property, node)) = node.entries()?.iter().find(|(key, _)| !KNOWN.contains(&key.as_str())) {
+            let message = format!("the property {property} of a target is not supported by the local deployment");
+            return Err(node.error(message));
+        }
+        let text = |key: &str| {
+            let Some(node) = node.get(key) else { return Ok(None) };
+            self.resolver.text(node).map_err(|fault| fault.within(key))
+        };
+        let required = |key: &str| text(key)?.ok_or_else(|| node.error(format!("the {key} of a target is missing")));
+        let wrong = |error: local_aws::events::EventsError| node.error(error.to_string());
+        let input = if let Some(transformer) = node.get("InputTransformer") {
+            self.transformer(transformer).map_err(|fault| fault.within("InputTransformer"))?
+        } else if let Some(path) = text("InputPath")? {
+            TargetInput::Part(JsonPath::parse(&path).map_err(wrong)?)
+        } else {
+            text("Input")?.map_or(TargetInput::Event, TargetInput::Constant)
+        };
+        Ok(Target { id: required("Id")?, arn: required("Arn")?, input })
+    }
+
+    fn transformer(&self, node: &Node) -> Result<TargetInput> {
+        let mut paths = BTreeMap::new();
+        for (name, path) in node.get("InputPathsMap").map_or(Ok(&[][..]), Node::entries)? {
+            paths.insert(name.clone(), self.resolver.required_text(path)?);
+        }
+        let template = node.get("InputTemplate").ok_or_else(|| node.error("the InputTemplate is missing"))?;
+        let text = self.resolver.required_text(template)?;
+        TargetInput::transformer(&paths, &text).map_err(|error| template.error(error.to_string()))
+    }
+
+    /// The schedules of a state machine, which are its only kind of event here.
+    pub(super) fn schedules(&self) -> Result<Vec<Schedule>> {
+        let Some(events) = self.at(&["Events"]) else { return Ok(Vec::new()) };
+        let state_machine = self.name()?;
+        let schedule = |node: &Node| -> Result<Schedule> {
+            let kind = node.get("Type").map(Node::text).transpose()?.unwrap_or_default();
+            if kind != "ScheduleV2" {
+                let message =
+                    format!("the event type {kind:?} of a state machine is not supported by the local deployment");
+                return Err(node.error(message));
+            }
+            let text = |key: &str| {
+                let Some(node) = node.get("Properties").and_then(|properties| properties.get(key)) else {
+                    return Ok(None);
+                };
+                self.resolver.text(node).map_err(|fault| fault.within(key).within("Properties"))
+            };
+            Ok(Schedule {
+                state_machine: state_machine.clone(),
+                expression: text("ScheduleExpression")?
+                    .ok_or_else(|| node.error("the ScheduleExpression is missing").within("Properties"))?,
+                timezone: text("ScheduleExpressionTimezone")?.unwrap_or_else(|| "UTC".to_owned()),
+                state: text("State")?.unwrap_or_else(|| "ENABLED".to_owned()),
+                input: text("Input")?,
+            })
+        };
+        let entries = events.entries().map_err(|fault| within(fault, &["Events"]))?;
+        entries
+            .iter()
+            .map(|(name, node)| schedule(node).map_err(|fault| within(fault.within(name), &["Events"])))
+            .collect()
+    }
+
+    fn node(&self, path: &[&str]) -> Result<&Node> {
+        self.at(path).ok_or_else(|| self.resource.error(format!("the {} is missing", path.join("."))))
+    }
+
+    fn required(&self, path: &[&str]) -> Result<String> {
+        let missing = || self.resource.error(format!("the {} is missing", path.join("."))).within("Properties");
+        self.text(path)?.ok_or_else(missing)
+    }
+
     pub(super) fn queue(&self) -> Result<Queue> {
         const EFFECTIVE: [&str; 5] = [
             "QueueName",

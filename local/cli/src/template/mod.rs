@@ -5,7 +5,7 @@
 //! - [`globals`]: SAM's `Globals`, merged into each resource.
 //! - [`names`]: physical names where the template gives none; always the same ones.
 //! - [`resolver`]: parameters, conditions and intrinsic functions to values.
-//! - [`events`]: what happens around a run: queues.
+//! - [`events`]: what happens around a run: its schedule, rules, topics and queues.
 //! - [`stack`]: the result: what is to be deployed, typed.
 
 mod attributes;
@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use error::TemplateError;
-pub use events::Queue;
+pub use events::{Queue, Schedule, Subscription, Topic};
 pub use stack::{Bucket, Function, Stack, StateMachine, Workgroup};
 
 use error::Result;

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use local_aws::events::Rule;
 use serde_json::{Map, Value};
 
 use super::error::{Fault, Result};
-use super::events::Queue;
+use super::events::{Queue, Schedule, Subscription, Topic};
 use super::resolver::Resolver;
 use super::yaml::Node;
 use super::{attributes, names};
@@ -19,7 +20,7 @@ const DEFAULT_TIMEOUT_SECONDS: u64 = 3;
 const DEFAULT_MEMORY_MB: u32 = 128;
 
 /// Everything that is deployed locally, in the template's order.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Stack {
     /// `AWS::S3::Bucket`.
     pub buckets: Vec<Bucket>,
@@ -31,6 +32,14 @@ pub struct Stack {
     pub state_machines: Vec<StateMachine>,
     /// `AWS::SQS::Queue`.
     pub queues: Vec<Queue>,
+    /// `AWS::SNS::Topic`.
+    pub topics: Vec<Topic>,
+    /// `AWS::SNS::Subscription`.
+    pub subscriptions: Vec<Subscription>,
+    /// `AWS::Events::Rule`, those that are enabled.
+    pub rules: Vec<Rule>,
+    /// When the state machines start.
+    pub schedules: Vec<Schedule>,
     /// Resources that are not run locally: type to logical names.
     pub not_run: BTreeMap<String, Vec<String>>,
 }
@@ -118,8 +127,14 @@ impl Builder<'_> {
             "AWS::S3::Bucket" => stack.buckets.push(self.bucket()?),
             "AWS::Athena::WorkGroup" => stack.workgroups.push(self.workgroup()?),
             "AWS::Serverless::Function" => stack.functions.push(self.function()?),
-            "AWS::Serverless::StateMachine" => stack.state_machines.push(self.state_machine(folder)?),
+            "AWS::Serverless::StateMachine" => {
+                stack.state_machines.push(self.state_machine(folder)?);
+                stack.schedules.extend(self.schedules()?);
+            }
             "AWS::SQS::Queue" => stack.queues.push(self.queue()?),
+            "AWS::SNS::Topic" => stack.topics.push(self.topic()?),
+            "AWS::SNS::Subscription" => stack.subscriptions.push(self.subscription()?),
+            "AWS::Events::Rule" => stack.rules.extend(self.rule()?),
             kind => stack.not_run.entry(kind.to_owned()).or_default().push(self.logical.to_owned()),
         }
         Ok(())

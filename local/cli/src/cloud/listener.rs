@@ -1,0 +1,34 @@
+//! How EventBridge hears of executions, and how it reaches queues.
+
+use std::error::Error;
+
+use local_aws::events::{Events, QueueSender};
+use local_aws::sqs::Sqs;
+use local_aws::states::StatusListener;
+use serde_json::Value;
+
+type Source = Box<dyn Error + Send + Sync>;
+
+/// EventBridge, as Step Functions sees it.
+#[derive(Debug)]
+pub(super) struct Bus(pub(super) Events);
+
+impl StatusListener for Bus {
+    fn announce(&self, event: &Value) -> Result<(), Source> {
+        self.0.publish(event).map_err(Into::into)
+    }
+}
+
+/// SQS, as EventBridge sees it.
+#[derive(Debug)]
+pub(super) struct Queues(pub(super) Sqs);
+
+impl QueueSender for Queues {
+    fn knows(&self, queue_arn: &str) -> bool {
+        self.0.knows(queue_arn)
+    }
+
+    fn send(&self, queue_arn: &str, body: &str) -> Result<(), Source> {
+        self.0.send(queue_arn, body).map(drop).map_err(Into::into)
+    }
+}
