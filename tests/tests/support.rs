@@ -58,7 +58,7 @@ async fn what_the_document_says_is_true() {
     let _ = cloud.run(&json!({})).await.succeeded();
 
     let services = operations(&document);
-    assert_eq!(services.len(), 4, "{services:?}");
+    assert_eq!(services.len(), 5, "{services:?}");
     for (prefix, names) in services {
         for name in names {
             let answer = call(&cloud, &format!("{prefix}.{name}"));

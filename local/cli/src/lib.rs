@@ -1,7 +1,8 @@
 //! The `pageviews` command and what it is made of.
 //!
 //! - [`commands`]: the command line, one file a command.
-//! - [`session`]: a command's cloud: its own, or a running one; [`clients`]: the AWS SDK's clients for it.
+//! - [`session`]: a command's cloud: its own, or a running one; [`clients`]: the AWS SDK's clients for it; [`wire`]:
+//!   what they have no operation for.
 //! - [`cloud`]: the composition root: all services in one process, with the template deployed.
 //! - [`template`]: `template.yaml` to what is to be deployed, typed.
 //! - [`generate`]: deterministic data of any size.
@@ -23,5 +24,6 @@ pub mod recompute;
 pub mod rows;
 pub mod session;
 pub mod template;
+pub mod wire;
 
 pub use error::{Error, Result};

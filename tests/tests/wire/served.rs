@@ -43,11 +43,12 @@ impl Served {
         let glue = Arc::new(Glue::new(engine.catalog().clone(), "000000000000"));
         let s3 = Arc::new(S3::new(lake.clone(), "us-east-1"));
         let athena = Athena::open(&folder.path().join("athena.sqlite"), engine).expect("Athena's store");
-        // SQS, Step Functions and Lambda are not asked here.
+        // Events, SQS, Step Functions and Lambda are not asked here.
         let services = Services {
             s3: s3.clone(),
             glue: glue.clone(),
             athena: Arc::new(athena),
+            events: glue.clone(),
             sqs: glue.clone(),
             states: glue,
             lambda: s3,

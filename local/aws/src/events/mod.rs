@@ -1,6 +1,7 @@
 //! EventBridge's default bus: rules decide which events go to which topics and queues.
 //!
 //! - [`pattern`]: whether a rule is for an event; [`input`], [`path`]: what its target gets of it.
+//! - [`api`]: an operation to ask for what would have been sent.
 //! - [`store`]: what SNS would have sent, in one `SQLite` file. Nothing leaves this machine.
 //!
 //! Queues are reached through [`QueueSender`]: the service knows no other one. An event may be published again, when its
@@ -14,6 +15,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use chrono::{SecondsFormat, Utc};
 use serde_json::Value;
 
+mod api;
 mod input;
 mod path;
 mod pattern;

@@ -65,6 +65,8 @@ pub struct Services {
     pub glue: Arc<dyn JsonService>,
     /// `AmazonAthena.…`
     pub athena: Arc<dyn JsonService>,
+    /// `LocalCloud.…`: what AWS has no operation for.
+    pub events: Arc<dyn JsonService>,
     /// `AmazonSQS.…`
     pub sqs: Arc<dyn JsonService>,
     /// `AWSStepFunctions.…`
@@ -144,6 +146,7 @@ async fn try_call_json(services: &Services, target: &str, body: Body, caller: &C
     let service = match service {
         "AWSGlue" => &services.glue,
         "AmazonAthena" => &services.athena,
+        "LocalCloud" => &services.events,
         "AmazonSQS" => &services.sqs,
         "AWSStepFunctions" => &services.states,
         _ => return Err(WireError::unknown_operation(service, operation)),

@@ -50,6 +50,7 @@ impl Cloud {
             s3: Arc::new(Absent),
             glue: Arc::new(Absent),
             athena: Arc::new(Absent),
+            events: Arc::new(Absent),
             sqs: Arc::new(Absent),
             states: Arc::new(service.clone()),
             lambda: Arc::new(lambda.clone()),

@@ -188,6 +188,7 @@ impl Parts {
             s3: Arc::new(S3::new(engine.lake().clone(), config.deployment.region.clone())),
             glue: Arc::new(Glue::new(engine.catalog().clone(), &config.deployment.account)),
             athena: Arc::new(self.athena.clone()),
+            events: Arc::new(self.events.clone()),
             sqs: Arc::new(self.sqs.clone()),
             states: Arc::new(self.states.clone()),
             lambda: Arc::new(self.lambda.clone()),

@@ -2,6 +2,7 @@
 
 mod demo;
 mod generate;
+mod hand_over;
 mod load;
 mod query;
 mod run;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent};
+use chrono::DateTime;
 use clap::Args;
 use comfy_table::{CellAlignment, Table};
 use indicatif::ProgressBar;
@@ -22,6 +23,7 @@ const EXAMPLES: &str = "\
 Examples:
   pageviews run                         full load into an empty table, else the incremental refresh
   pageviews run --full-refresh          recompute everything from raw
+  pageviews run --logical-date 2026-01-31T02:15:00Z    what the schedule would start for that time
   pageviews run --name pvt-2026-01-31   the same name and input again is the same execution
   pageviews run --json | jq .states";
 
@@ -32,6 +34,9 @@ pub(super) struct RunArguments {
     /// Recompute everything
     #[arg(long, conflicts_with = "input")]
     full_refresh: bool,
+    /// The time that the run is for, as the schedule would pass it: 2026-01-31T02:15:00Z
+    #[arg(long, value_name = "INSTANT", conflicts_with = "input", value_parser = instant)]
+    logical_date: Option<String>,
     /// The execution's input
     #[arg(long, value_name = "JSON")]
     input: Option<String>,
@@ -40,6 +45,14 @@ pub(super) struct RunArguments {
     name: Option<String>,
     #[command(flatten)]
     cloud: CloudArguments,
+}
+
+/// Checks an instant, and leaves it as it was written.
+fn instant(text: &str) -> std::result::Result<String, String> {
+    let checked = DateTime::parse_from_rfc3339(text);
+    checked
+        .map(|_| text.to_owned())
+        .map_err(|error| format!("expected an instant such as 2026-01-31T02:15:00Z: {error}"))
 }
 
 /// An execution, told for people and programs.
@@ -73,8 +86,16 @@ pub(super) async fn run(arguments: &RunArguments, console: Console) -> Result<()
 impl RunArguments {
     fn input(&self) -> Result<Value> {
         match &self.input {
-            None if self.full_refresh => Ok(json!({"full_refresh": true})),
-            None => Ok(json!({})),
+            None => {
+                let mut input = json!({});
+                if self.full_refresh {
+                    input["full_refresh"] = json!(true);
+                }
+                if let Some(instant) = &self.logical_date {
+                    input["logical_date"] = json!(instant);
+                }
+                Ok(input)
+            }
             Some(text) => {
                 serde_json::from_str(text).map_err(|error| Error::Usage(format!("--input is not JSON: {error}")))
             }

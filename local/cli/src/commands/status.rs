@@ -6,6 +6,7 @@ use aws_sdk_glue::operation::get_tables::GetTablesError;
 use clap::Args;
 use serde::Serialize;
 
+use super::hand_over::HandOver;
 use super::run::{self, align_right};
 use crate::console::{self, Console};
 use crate::error::{Error, Result};
@@ -18,7 +19,7 @@ Examples:
   pageviews status pvt-2026-01-31       one execution, by name or ARN, state by state
   pageviews status --endpoint http://127.0.0.1:4566 --json";
 
-/// Tell what is there: services, tables, the last executions, or one execution in detail
+/// Tell what is there: services, tables, the last executions, queues and notifications, or one execution in detail
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct StatusArguments {
@@ -41,6 +42,8 @@ struct Report {
     state_machines: Vec<String>,
     tables: Vec<Table>,
     executions: Vec<Execution>,
+    #[serde(flatten)]
+    hand_over: HandOver,
 }
 
 #[derive(Serialize)]
@@ -79,6 +82,7 @@ async fn tell(session: &Session, arguments: &StatusArguments, console: Console) 
         state_machines: session.stack().state_machines.iter().map(|machine| machine.name.clone()).collect(),
         tables: tables(session).await?,
         executions: executions(session, arguments.last).await?,
+        hand_over: HandOver::of(session).await?,
     };
     console.report(&report, human)
 }
@@ -167,5 +171,6 @@ fn human(report: &Report) -> String {
         align_right(&mut table, 3..4);
         parts.push(table.to_string());
     }
+    parts.extend(report.hand_over.human());
     parts.join("\n\n")
 }

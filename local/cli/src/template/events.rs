@@ -233,3 +233,95 @@ impl Builder<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::super::{Deployment, Stack, Template, parse};
+
+    const AROUND: &str = r#"
+Parameters:
+  Email: {Type: String, Default: ""}
+Conditions:
+  HasEmail: !Not [!Equals [!Ref Email, ""]]
+Resources:
+  Machine:
+    Type: AWS::Serverless::StateMachine
+    Properties:
+      Name: m
+      Definition: {StartAt: Done, States: {Done: {Type: Succeed}}}
+      Events:
+        Daily:
+          Type: ScheduleV2
+          Properties: {ScheduleExpression: rate(1 day), State: DISABLED, Input: "{}"}
+  Rule:
+    Type: AWS::Events::Rule
+    Properties:
+      Name: failed
+      EventPattern: {source: [aws.states], detail: {stateMachineArn: [!Ref Machine], status: [FAILED]}}
+      Targets:
+        - Id: Topic
+          Arn: !Ref Topic
+          InputTransformer: {InputPathsMap: {name: $.detail.name}, InputTemplate: '"<name> failed"'}
+        - {Id: Queue, Arn: !GetAtt Queue.Arn}
+  Off:
+    Type: AWS::Events::Rule
+    Properties: {State: DISABLED, EventPattern: {source: [s]}}
+  Topic: {Type: AWS::SNS::Topic}
+  Mail:
+    Type: AWS::SNS::Subscription
+    Condition: HasEmail
+    Properties: {TopicArn: !Ref Topic, Protocol: email, Endpoint: !Ref Email}
+  Queue:
+    Type: AWS::SQS::Queue
+    Properties: {QueueName: failed, MessageRetentionPeriod: 1209600, SqsManagedSseEnabled: true}
+"#;
+
+    fn resolve(text: &str, email: &str) -> Result<Stack, String> {
+        let root = parse(text).map_err(|fault| fault.in_file(Path::new("t.yaml")).to_string())?;
+        let parameters = [("Email".to_owned(), email.to_owned())].into();
+        let deployment = Deployment { parameters, ..Deployment::default() };
+        Template { path: PathBuf::from("t.yaml"), root }.resolve(&deployment).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_happens_around_a_run_is_deployed() {
+        let stack = resolve(AROUND, "ops@example.com").unwrap();
+        assert_eq!(stack.rules.len(), 1, "a disabled rule sends nothing");
+        let targets: Vec<&str> = stack.rules[0].targets.iter().map(|target| target.arn.as_str()).collect();
+        assert_eq!(targets, [stack.topics[0].arn.as_str(), "arn:aws:sqs:us-east-1:000000000000:failed"]);
+        let machine = "arn:aws:states:us-east-1:000000000000:stateMachine:m";
+        let event =
+            serde_json::json!({"source": "aws.states", "detail": {"stateMachineArn": machine, "status": "FAILED"}});
+        assert!(stack.rules[0].pattern.matches(&event));
+        assert_eq!(
+            (&stack.subscriptions[0].topic_arn, stack.subscriptions[0].email.as_str()),
+            (&stack.topics[0].arn, "ops@example.com")
+        );
+        let spec = stack.queues[0].spec();
+        assert_eq!((spec.retention.as_secs(), spec.visibility_timeout.as_secs()), (1_209_600, 30));
+        let schedule = &stack.schedules[0];
+        assert_eq!(
+            (schedule.expression.as_str(), schedule.timezone.as_str(), schedule.state.as_str()),
+            ("rate(1 day)", "UTC", "DISABLED")
+        );
+        assert!(resolve(AROUND, "").unwrap().subscriptions.is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_run_is_refused_with_its_line() {
+        let cases = [
+            ("MessageRetentionPeriod: 1209600", "FifoQueue: true", "the property FifoQueue of a queue"),
+            ("status: [FAILED]", "status: [{wildcard: 'F*'}]", "\"wildcard\""),
+            ("Protocol: email", "Protocol: sms", "\"sms\""),
+            ("'\"<name> failed\"'", "'\"<nobody> failed\"'", "<nobody>"),
+            ("Type: ScheduleV2", "Type: EventBridgeRule", "\"EventBridgeRule\""),
+            ("$.detail.name", "$.detail.*", "$.detail.*"),
+        ];
+        for (from, to, expected) in cases {
+            let error = resolve(&AROUND.replace(from, to), "a@b.c").unwrap_err();
+            assert!(error.starts_with("t.yaml:") && error.contains(expected), "{to}: {error}");
+        }
+    }
+}

@@ -243,7 +243,7 @@ Resources:
   Queue: {Type: AWS::SQS::Queue, Properties: {QueueName: q}}
   Topic: {Type: AWS::SNS::Topic, Properties: {TopicName: t}}
   Log: {Type: AWS::Logs::LogGroup, Properties: {LogGroupName: /aws/l}}
-  Rule: {Type: AWS::Events::Rule, Properties: {Name: r}}
+  Rule: {Type: AWS::Events::Rule, Properties: {Name: r, EventPattern: {source: [s]}}}
   Policy: {Type: AWS::IAM::ManagedPolicy, Properties: {ManagedPolicyName: p}}
   Role: {Type: AWS::IAM::Role, Properties: {RoleName: own}}
   F:
@@ -302,25 +302,4 @@ fn the_project_s_own_template_is_named_by_its_parameters() {
     let locations: Vec<&str> =
         stack.functions.iter().filter_map(|one| Some(one.environment.get("CUSTOMERS_LOCATION")?.as_str())).collect();
     assert_eq!(locations, ["s3://my-lake/in/raw/customers/"; 2]);
-}
-
-const QUEUE: &str = r#"
-Resources:
-  Failed:
-    Type: AWS::SQS::Queue
-    Properties: {QueueName: failed, MessageRetentionPeriod: 1209600, SqsManagedSseEnabled: true}
-  Unnamed: {Type: AWS::SQS::Queue}
-"#;
-
-#[test]
-fn queues_are_deployed_with_their_defaults() {
-    let stack = resolve(QUEUE, &Deployment::default()).unwrap();
-    let failed = &stack.queues[0];
-    assert_eq!(failed.arn, "arn:aws:sqs:us-east-1:000000000000:failed");
-    let spec = failed.spec();
-    assert_eq!((spec.retention.as_secs(), spec.visibility_timeout.as_secs()), (1_209_600, 30));
-    assert!(stack.queues[1].name.starts_with("pageviews-elt-Unnamed-"), "{}", stack.queues[1].name);
-
-    let error = error_of(&QUEUE.replace("SqsManagedSseEnabled", "FifoQueue"));
-    assert!(error.contains("t.yaml:5:") && error.contains("the property FifoQueue of a queue"), "{error}");
 }
