@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Drives a running local cloud with the clients that people use: the AWS CLI, boto3, PyIceberg.
+# Drives a running local cloud with the clients that people use, one check each in clients/: the AWS CLI, boto3, PyIceberg.
 #
 #   .ci/checks/clients.sh DIR      DIR holds the `pageviews` binary and the functions' binaries
 #
@@ -43,7 +43,7 @@ start_cloud data
 "$bin/pageviews" run --endpoint "$AWS_ENDPOINT_URL"
 
 status=0
-for check in "$here"/*_check.*; do
+for check in "$here"/clients/*; do
   echo "-- $(basename "$check")"
   case "$check" in
   *.py) python3 "$check" || status=1 ;;
