@@ -1,4 +1,5 @@
-"""Translates template.yaml with SAM's own transform and compares the result with docs/resources.md.
+"""Translates template.yaml with SAM's own transform and compares the result with docs/resources.md, and what remains of
+it after `sam delete` with what the document says remains.
 
     python .ci/checks/template_check.py [--write]
 
@@ -20,6 +21,12 @@ DOCUMENT = ROOT / "docs" / "resources.md"
 # `Resource` | Type | Role | Started by | What it is for
 ROW = re.compile(r"^\| `(\w+)` \| (AWS::[\w:]+) \| (\S+) \| (\S+) \| (.*) \|$", re.MULTILINE)
 NOTHING = "–"
+# `Resource or action` | stays or goes | What it is
+LEFTOVER = re.compile(r"^\| `([\w:]+)` \| (stays|goes) \| (.*) \|$", re.MULTILINE)
+# What makes something that CloudFormation does not know of.
+MAKES = re.compile(r"^\w+:(Batch)?(Create|Put|Register|Publish|Import|Copy|Restore)")
+# What makes resources outside the stack, of which its template does not tell.
+OPAQUE = re.compile(r"^(Custom::|AWS::CloudFormation::|AWS::Serverless::Application$)")
 
 
 def translated():
@@ -70,9 +77,60 @@ def rows(resources):
     return {name: (resource["Type"], cell(roles[name]), cell(starters[name])) for name, resource in resources.items()}
 
 
+def allowed(value):
+    """The actions that policies allow the stack's own roles; statements with a principal are about others."""
+    if isinstance(value, list):
+        return {action for item in value for action in allowed(item)}
+    if not isinstance(value, dict):
+        return set()
+    if value.get("Effect") == "Allow" and "Action" in value and "Principal" not in value:
+        actions = value["Action"]
+        return {actions} if isinstance(actions, str) else set(actions)
+    return {action for item in value.values() for action in allowed(item)}
+
+
+def keeps(resource):
+    """Whether CloudFormation leaves a resource behind, also when it is replaced."""
+    return [resource.get(policy, "Delete") for policy in ("DeletionPolicy", "UpdateReplacePolicy")]
+
+
+def log_group(resource):
+    """The log groups that a function or a state machine writes to: none means one that nobody deletes."""
+    properties = resource["Properties"]
+    return names(properties.get("LoggingConfig", {}).get("LogGroup", properties.get("LoggingConfiguration")))
+
+
+def leftovers(resources, text):
+    """Sentences about what `sam delete` would leave and the document does not say, or the reverse."""
+    documented = {match[1]: match[2] for match in LEFTOVER.finditer(text)}
+    kept = {name for name, resource in resources.items() if set(keeps(resource)) != {"Delete"}}
+    made = {action for action in allowed(resources) if MAKES.match(action)}
+    for name in sorted(kept | made):
+        if name not in documented:
+            yield f"What remains does not tell of {name}"
+        elif name in kept and documented[name] != "stays":
+            yield f"What remains says that {name} goes, but it is kept"
+    for name in documented.keys() - kept - made:
+        yield f"What remains lists {name}, which nothing keeps or makes"
+    for name, resource in resources.items():
+        if len(set(keeps(resource))) > 1:
+            yield f"{name} has a DeletionPolicy and an UpdateReplacePolicy that differ"
+        if OPAQUE.match(resource["Type"]):
+            yield f"{name} makes resources that the template does not show"
+        if resource["Type"] in ("AWS::Lambda::Function", "AWS::StepFunctions::StateMachine"):
+            if not any(resources.get(group, {}).get("Type") == "AWS::Logs::LogGroup" for group in log_group(resource)):
+                yield f"{name} writes to a log group that the stack does not own"
+        if resource["Type"] == "AWS::Logs::LogGroup" and "RetentionInDays" not in resource["Properties"]:
+            yield f"{name} keeps its log for ever"
+        # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-athena-workgroup.html
+        if resource["Type"] == "AWS::Athena::WorkGroup" and not resource["Properties"].get("RecursiveDeleteOption"):
+            yield f"{name} cannot be deleted once a query has run in it"
+
+
 def main():
     """Compares, or writes; says every difference."""
-    expected = rows(translated())
+    resources = translated()
+    expected = rows(resources)
     text = DOCUMENT.read_text(encoding="utf-8")
     documented = {match[1]: match.groups()[1:4] for match in ROW.finditer(text)}
     if "--write" in sys.argv:
@@ -87,10 +145,11 @@ def main():
     wrong += [f"{name} is listed, but not made" for name in documented if name not in expected]
     wrong += [f"{name} is listed with {documented[name]}, but made with {expected[name]}"
               for name in expected if name in documented and documented[name] != expected[name]]
+    wrong += leftovers(resources, text)
     for line in wrong:
         print(f"docs/resources.md: {line}", file=sys.stderr)
     if not wrong:
-        print(f"docs/resources.md lists the {len(expected)} resources that SAM's transform makes of template.yaml")
+        print(f"docs/resources.md lists the {len(expected)} resources that SAM's transform makes of template.yaml, and what remains")
     return 1 if wrong else 0
 
 
