@@ -46,15 +46,14 @@ pub enum What {
     /// A task was handed to its service, for the first time or again.
     Scheduled,
     /// The try of a task succeeded.
-    Succeeded,
-    /// The try of a task failed or timed out.
-    Failed,
-    /// A state was left.
-    Exited {
-        /// Its name.
-        state: String,
-        /// Its output, in JSON.
+    Succeeded {
+        /// What its service answered, in JSON.
         output: String,
+    },
+    /// The try of a task failed or timed out.
+    Failed {
+        /// The error's name.
+        error: String,
     },
     /// Anything else.
     Other,
@@ -97,17 +96,23 @@ fn what(event: &HistoryEvent) -> What {
     if let Some(entered) = event.state_entered_event_details() {
         return What::Entered { state: entered.name().to_owned() };
     }
-    if let Some(exited) = event.state_exited_event_details() {
-        let output = exited.output().unwrap_or_default().to_owned();
-        return What::Exited { state: exited.name().to_owned(), output };
+    if let Some(succeeded) = event.task_succeeded_event_details() {
+        return What::Succeeded { output: succeeded.output().unwrap_or_default().to_owned() };
     }
     match event.r#type() {
         HistoryEventType::TaskScheduled => What::Scheduled,
-        HistoryEventType::TaskSucceeded => What::Succeeded,
         HistoryEventType::TaskFailed
         | HistoryEventType::TaskTimedOut
         | HistoryEventType::TaskStartFailed
-        | HistoryEventType::TaskSubmitFailed => What::Failed,
+        | HistoryEventType::TaskSubmitFailed => What::Failed { error: error(event).unwrap_or_default().to_owned() },
         _ => What::Other,
     }
+}
+
+fn error(event: &HistoryEvent) -> Option<&str> {
+    let failed = event.task_failed_event_details().map(|details| details.error());
+    let timed_out = event.task_timed_out_event_details().map(|details| details.error());
+    let not_started = event.task_start_failed_event_details().map(|details| details.error());
+    let not_submitted = event.task_submit_failed_event_details().map(|details| details.error());
+    failed.or(timed_out).or(not_started).or(not_submitted).flatten()
 }

@@ -6,6 +6,7 @@
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_AnalyzeLogData-discoverable-fields.html>
 
 use std::fmt;
+use std::io::{self, Write as _};
 
 use serde_json::{Map, Value, json};
 use tracing::field::{Field, Visit};
@@ -14,7 +15,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::{JsonFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::registry::{LookupSpan, Scope};
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::context::Invocation;
@@ -28,7 +29,7 @@ pub fn init(directives: Option<&str>) {
         Some(Ok(targets)) => (targets, None),
         Some(Err(problem)) => (default, Some(problem)),
     };
-    let started = subscriber(targets, std::io::stdout).try_init();
+    let started = subscriber(targets, io::stdout).try_init();
     if let Some(problem) = problem {
         tracing::warn!(%problem, "RUST_LOG cannot be read; logging at info");
     }
@@ -57,6 +58,17 @@ pub(crate) fn works_for(span: &Span, invocation: &Invocation) {
     span.record("state", invocation.state.as_str());
 }
 
+/// Writes a line of metrics: a document in CloudWatch's embedded metric format, which must stand alone in its line, with
+/// nothing before or after it. Lambda passes a line on as it is when it is JSON already.
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>,
+/// <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html>
+pub fn metrics(document: &Value) {
+    // In one piece, so that no other line gets in between.
+    if let Err(problem) = io::stdout().lock().write_all(format!("{document}\n").as_bytes()) {
+        tracing::error!(%problem, "the metrics cannot be written");
+    }
+}
+
 /// One object a line: the level, the fields of the spans around it, its own fields.
 struct Flat;
 
@@ -67,7 +79,7 @@ where
 {
     fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let mut line = Map::from_iter([("level".to_owned(), json!(event.metadata().level().as_str()))]);
-        for span in context.event_scope().into_iter().flat_map(|scope| scope.from_root()) {
+        for span in context.event_scope().into_iter().flat_map(Scope::from_root) {
             let extensions = span.extensions();
             let fields = extensions.get::<FormattedFields<N>>().map(|fields| serde_json::from_str(fields));
             if let Some(Ok(Value::Object(fields))) = fields {
@@ -115,7 +127,6 @@ impl Visit for Fields<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
     use std::sync::{Arc, Mutex};
 
     use super::*;

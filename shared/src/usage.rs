@@ -180,7 +180,9 @@ mod tests {
         let meter = Meter::default();
         let query =
             |id: &str| Query { query_execution_id: id.to_owned(), statement_type: "DML".to_owned(), bytes_scanned: 7 };
-        ["q-1", "q-2", "q-1"].into_iter().for_each(|id| meter.succeeded(query(id)));
+        for id in ["q-1", "q-2", "q-1"] {
+            meter.succeeded(query(id));
+        }
 
         assert_eq!(meter.usage(at(0)).queries, [query("q-1"), query("q-2")]);
     }

@@ -72,6 +72,12 @@ impl Cloud {
         Self::start_in(folder).await
     }
 
+    /// What a function has written into its log.
+    pub fn log(&self, function: &str) -> String {
+        let file = self.folder.path().join("data/logs").join(format!("{function}.log"));
+        std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+    }
+
     /// The data lake's bucket.
     pub async fn bucket(&self) -> String {
         let buckets = self.s3().list_buckets().send().await.expect("buckets");

@@ -41,10 +41,11 @@ impl Execution {
         }
     }
 
-    /// Panics with the cause unless it succeeded.
+    /// Panics with the cause unless it succeeded and knows what it cost.
     #[must_use]
     pub fn succeeded(self) -> Self {
         assert_eq!(self.status, ExecutionStatus::Succeeded, "{}: {}", self.error, self.cause);
+        assert!(self.output["cost"]["total"].is_string(), "the cost is unknown: {}", self.output["cost"]);
         self
     }
 }

@@ -55,6 +55,7 @@ impl TaskRunner for World {
             Some((state, error, times)) if *state == request.state && attempt <= *times => {
                 Err(TaskFailure { error: error.clone(), cause: self.cause.clone() })
             }
+            _ if request.state == "Summary" => Ok(json!({"Payload": request.arguments["Payload"]})),
             _ => Ok(answer(self.rows_before)),
         }
     }

@@ -102,6 +102,11 @@ pub(crate) fn bytes(bytes: u64) -> String {
     if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
 }
 
+/// An amount of dollars for a person, with six digits behind the point: `$0.000425`. It comes with more, as text.
+pub(crate) fn dollars(amount: &str) -> String {
+    amount.parse::<f64>().map_or_else(|_| amount.to_owned(), |amount| format!("${amount:.6}"))
+}
+
 /// A count with its thousands apart: `1,234,567`.
 pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -123,6 +128,7 @@ mod tests {
     fn quantities_read_well() {
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(count(12), "12");
+        assert_eq!(dollars("0.0004250001"), "$0.000425");
         assert_eq!(bytes(1_767_000_000), "1.8 GB");
         assert_eq!(bytes(999), "999 B");
         assert_eq!(duration(Duration::from_millis(1370)), "1.37 s");

@@ -150,6 +150,10 @@ impl Fold {
             return;
         }
         let Some(Ok(output)) = output.map(serde_json::from_str::<Value>) else { return };
+        if output.get("cost").is_some() {
+            // The summary's figures are those of the whole run.
+            return;
+        }
         let number = |name: &str| output.get(name).and_then(Value::as_u64);
         visit.rows = number("rows").or_else(|| number("row_count"));
         visit.bytes_scanned = number("bytes_scanned");
@@ -250,7 +254,10 @@ mod tests {
         let a = log.exit("Task", "A", r#"{"rows": 7, "bytes_scanned": 9}"#, a);
         let done = log.add("ParallelStateSucceeded", a);
         let done = log.exit("Parallel", "Both", "[]", done);
-        let last = log.enter("Task", "C", done);
+        let last = log.enter("Task", "Summary", done);
+        let last = log.add("TaskSucceeded", last);
+        let last = log.exit("Task", "Summary", r#"{"rows": 9, "bytes_scanned": 9, "cost": {}}"#, last);
+        let last = log.enter("Task", "C", last);
         let last = log.add("TaskScheduled", last);
         let last = log.fail("QueryFailed", last);
         log.add("ExecutionFailed", last);
@@ -263,6 +270,7 @@ mod tests {
                 ("Both", 0, VisitStatus::Succeeded, 0, None),
                 ("A", 1, VisitStatus::Succeeded, 2, Some(7)),
                 ("B", 1, VisitStatus::Succeeded, 1, Some(5)),
+                ("Summary", 0, VisitStatus::Succeeded, 0, None),
                 ("C", 0, VisitStatus::Failed, 1, None),
             ]
         );

@@ -8,6 +8,7 @@ pub mod athena;
 mod clock;
 pub mod glue;
 pub mod s3;
+pub mod states;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};

@@ -7,6 +7,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why and ends")]
 
 mod cases;
+mod cost;
 mod recomputation;
 mod stories;
 
@@ -15,6 +16,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 fn main() {
     let mut trials = cases::trials();
     trials.extend(stories::trials());
+    trials.extend(cost::trials());
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
 

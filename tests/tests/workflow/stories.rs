@@ -21,7 +21,7 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-fn raw(days: u32, views: u64, from: (i32, u32, u32)) -> TempDir {
+pub fn raw(days: u32, views: u64, from: (i32, u32, u32)) -> TempDir {
     let folder = TempDir::new().expect("a temporary folder");
     let start = NaiveDate::from_ymd_opt(from.0, from.1, from.2).expect("a date");
     generate(folder.path(), start, days, views);

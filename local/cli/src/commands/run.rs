@@ -226,7 +226,8 @@ pub(super) fn human(report: &Report) -> String {
     }
     align_right(&mut table, 2..6);
     let time = console::duration(Duration::from_millis(report.millis));
-    format!("{table}\n{} in {time}{}\n{}", report.status, outcome(&report.output), report.execution_arn)
+    let (outcome, cost) = (outcome(&report.output), cost(&report.output["cost"]));
+    format!("{table}\n{} in {time}{outcome}{cost}\n{}", report.status, report.execution_arn)
 }
 
 /// Columns of numbers.
@@ -260,5 +261,39 @@ fn outcome(output: &Value) -> String {
             console::bytes(bytes)
         ),
         _ => String::new(),
+    }
+}
+
+/// What the run's own summary says of its cost: a line of its own, none if the run did not come to its summary.
+fn cost(cost: &Value) -> String {
+    const SERVICES: [(&str, &str); 5] =
+        [("athena", "Athena"), ("states", "Step Functions"), ("lambda", "Lambda"), ("glue", "Glue"), ("s3", "S3")];
+    if let Some(reason) = cost["reason"].as_str() {
+        return format!("\nCost unknown: {reason}");
+    }
+    let (Some(total), Some(region)) = (cost["total"].as_str(), cost["region"].as_str()) else { return String::new() };
+    let part = |(key, name): (&str, &str)| {
+        let amount = cost["parts"][key].as_str();
+        amount.map(|amount| format!("{name} {}", console::dollars(amount)))
+    };
+    let parts: Vec<String> = SERVICES.into_iter().filter_map(part).collect();
+    format!("\nCost {} by the prices of {region}: {}", console::dollars(total), parts.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cost_is_told_or_why_it_is_not() {
+        let known = json!({"currency": "USD", "region": "us-east-1", "total": "0.000525", "reason": null,
+            "parts": {"athena": "0.0001", "glue": "0.00", "lambda": "0.0000000001", "s3": "0.00", "states": "0.000425"}});
+        assert_eq!(
+            cost(&known),
+            "\nCost $0.000525 by the prices of us-east-1: Athena $0.000100, Step Functions $0.000425, \
+             Lambda $0.000000, Glue $0.000000, S3 $0.000000"
+        );
+        assert_eq!(cost(&json!({"total": null, "reason": "no prices of x"})), "\nCost unknown: no prices of x");
+        assert_eq!(cost(&Value::Null), "");
     }
 }
