@@ -10,6 +10,7 @@ https://github.com/aws/aws-lambda-runtime-interface-emulator
 """
 
 import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -35,14 +36,14 @@ DAYS = 3
 HTTP = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def free_port():
+def free_port(host="127.0.0.1"):
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.bind((host, 0))
         return listener.getsockname()[1]
 
 
 @contextlib.contextmanager
-def process(command, log, port, **options):
+def process(command, log, port, host="127.0.0.1", **options):
     """A program that answers at `port`; ends with the block."""
     with open(log, "wb") as output:
         running = subprocess.Popen(
@@ -51,7 +52,7 @@ def process(command, log, port, **options):
     try:
         deadline = time.monotonic() + 30
         while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            with contextlib.suppress(OSError), socket.create_connection((host, port), 1):
                 break
             if running.poll() is not None or time.monotonic() > deadline:
                 sys.exit(f"{command[0]} does not answer:\n{pathlib.Path(log).read_text(errors='replace')}")
@@ -124,11 +125,21 @@ def fixture(name):
     return json.loads((ROOT / "events" / f"{name}.json").read_text())
 
 
-class Pipeline:
-    """The answers so far, and what they give the events that follow."""
+def wrong(event):
+    """Events that are none of this function's, each with the field that its error must name; the likeliest first."""
+    yield {**event, "surprise": 1}, "surprise"
+    yield {**event, "redrive_count": "often"}, "redrive_count"
+    for field in event:
+        yield {key: value for key, value in event.items() if key != field}, field
+    yield ["no", "object"], "object"
 
-    def __init__(self, variables, work, endpoint):
-        self.variables, self.work, self.endpoint, self.answers = variables, work, endpoint, {}
+
+class Pipeline:
+    """The answers so far, and what they give the events that follow. `opened` is a function by its name, while its block
+    lasts; each is given the first `refused` of the events that it must refuse, or all of them."""
+
+    def __init__(self, opened, endpoint, refused=None):
+        self.opened, self.endpoint, self.refused, self.answers = opened, endpoint, refused, {}
 
     def event(self, name):
         """The fixture, with the fields that only this run can know."""
@@ -153,15 +164,21 @@ class Pipeline:
 
     def run(self, name, **changes):
         event = {**self.event(name), **changes}
-        with emulated(name, self.variables[name], self.work) as function:
+        with self.opened(name) as function:
             answer = self.answers[name] = function.answer(event)
-            function.refuses({**event, "surprise": 1}, "surprise")
-            function.refuses({**event, "redrive_count": "often"}, "redrive_count")
-            for field in event:
-                function.refuses({key: value for key, value in event.items() if key != field}, field)
-            function.refuses(["no", "object"], "object")
+            for refused, field in itertools.islice(wrong(event), self.refused):
+                function.refuses(refused, field)
         check(name, answer, self.answers)
-        print(f"   {name}: {json.dumps(answer)}")
+        print(f"   {name}: {json.dumps(answer)}", flush=True)
+
+    def run_all(self, names):
+        """Every function once, in this order; those that count once more when the output has changed."""
+        for name in names:
+            if name == "incremental-load-step-1":
+                # The table has changed; under the same token Athena would answer with the count of before.
+                self.run("query-count", redrive_count=1)
+                self.run("get-count", redrive_count=1)
+            self.run(name)
 
 
 def check(name, answer, answers):
@@ -184,29 +201,38 @@ def check(name, answer, answers):
         sys.exit(f"{name} answers something else: {answer}")
 
 
+def functions():
+    """The functions in the order of the states."""
+    return list(in_order(json.loads(DEFINITION.read_text())["States"]))
+
+
+@contextlib.contextmanager
+def cloud(work, host="127.0.0.1", options=()):
+    """An empty local cloud; gives its endpoint."""
+    port = free_port(host)
+    up = [BIN / "pageviews", "up", "--listen", f"{host}:{port}", "--data-dir", work / "data", *options]
+    with process(up, work / "up.log", port, host, cwd=ROOT):
+        yield f"http://{host}:{port}"
+
+
+def load(work, endpoint):
+    """Puts generated data into a local cloud."""
+    raw = work / "raw"
+    generate = ["generate", "--out", raw, "--days", str(DAYS), "--views", "3000", "--customers", "100"]
+    for command in (generate, ["load", raw, "--endpoint", endpoint]):
+        subprocess.run([BIN / "pageviews", *command], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+
+
 def main():
-    functions = list(in_order(json.loads(DEFINITION.read_text())["States"]))
     with tempfile.TemporaryDirectory() as folder:
-        work = pathlib.Path(folder)
-        port = free_port()
-        endpoint = f"http://127.0.0.1:{port}"
-        variables = environments(endpoint)
-        if sorted(functions) != sorted(variables):
-            sys.exit(f"the states have {sorted(functions)}, the template has {sorted(variables)}")
-        up = [BIN / "pageviews", "up", "--listen", f"127.0.0.1:{port}", "--data-dir", work / "data"]
-        with process(up, work / "up.log", port, cwd=ROOT):
-            raw = work / "raw"
-            generate = ["generate", "--out", raw, "--days", str(DAYS), "--views", "3000", "--customers", "100"]
-            for command in (generate, ["load", raw, "--endpoint", endpoint]):
-                subprocess.run([BIN / "pageviews", *command], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-            pipeline = Pipeline(variables, work, endpoint)
-            for name in functions:
-                if name == "incremental-load-step-1":
-                    # The table has changed; under the same token Athena would answer with the count of before.
-                    pipeline.run("query-count", redrive_count=1)
-                    pipeline.run("get-count", redrive_count=1)
-                pipeline.run(name)
-    print(f"-- {len(functions)} functions answer, and refuse what is no event of theirs")
+        work, names = pathlib.Path(folder), functions()
+        with cloud(work) as endpoint:
+            load(work, endpoint)
+            variables = environments(endpoint)
+            if sorted(names) != sorted(variables):
+                sys.exit(f"the states have {sorted(names)}, the template has {sorted(variables)}")
+            Pipeline(lambda name: emulated(name, variables[name], work), endpoint).run_all(names)
+    print(f"-- {len(names)} functions answer, and refuse what is no event of theirs")
 
 
 if __name__ == "__main__":

@@ -34,6 +34,8 @@ use crate::{Error, Result, telemetry};
 
 /// How long one try of one call to AWS may take; the SDK makes up to three tries.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an invocation may take at most. <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
+const LONGEST: Duration = Duration::from_mins(15);
 
 /// Runs a function until Lambda ends the process. `handle` is the function's story; its settings are read once.
 ///
@@ -77,7 +79,7 @@ where
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let start = clock.now().duration_since(started).unwrap_or_default();
     let start_micros = AtomicU64::new(u64::try_from(start.as_micros()).unwrap_or(0));
-    let function = &Function { handle, config, settings, clients, clock, start_micros };
+    let function = &Function { handle, config, settings, clients, clock, started, start_micros };
     lambda_runtime::run(service_fn(|event| function.invoke::<I, O>(event))).await
 }
 
@@ -87,6 +89,8 @@ struct Function<S, H> {
     settings: Arc<S>,
     clients: Clients,
     clock: Arc<dyn Clock>,
+    /// When the process started.
+    started: SystemTime,
     /// How long the process took to start, in microseconds, until an invocation has carried it.
     start_micros: AtomicU64,
 }
@@ -132,7 +136,7 @@ impl<S, H> Function<S, H> {
         O: Serialize,
         H: AsyncFn(&Context<S>, I) -> Result<O>,
     {
-        let deadline = event.context.deadline();
+        let deadline = deadline(event.context.deadline(), self.started);
         let (invocation, input) = Invocation::split::<I>(event.payload)?;
         telemetry::works_for(&tracing::Span::current(), &invocation);
         tracing::info!(redrive_count = invocation.redrive_count, "begins");
@@ -142,6 +146,12 @@ impl<S, H> Function<S, H> {
         let output = (self.handle)(&context, input).await?;
         serde_json::to_value(output).map_err(|problem| Error::InvalidAnswer { problem: problem.to_string() })
     }
+}
+
+/// When an invocation must end. A time before the process started was never a deadline, and says nothing: `cargo lambda
+/// watch` sends such. Then an invocation may take as long as [any](LONGEST) may from the start on.
+fn deadline(told: SystemTime, started: SystemTime) -> SystemTime {
+    if told < started { SystemTime::now() + LONGEST } else { told }
 }
 
 /// The AWS services that functions call.

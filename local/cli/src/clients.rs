@@ -31,7 +31,7 @@ impl Clients {
     }
 }
 
-fn sdk_config(endpoint: &str, region: &str) -> SdkConfig {
+pub(crate) fn sdk_config(endpoint: &str, region: &str) -> SdkConfig {
     // Loading the system's certificates takes longer than anything else here: plain HTTP does without.
     let http = if endpoint.starts_with("https:") {
         Builder::new().tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring)).build_https()

@@ -49,6 +49,16 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// Nothing answers where the functions should be.
+    #[error(
+        "the Lambda endpoint {url} does not answer: {source}: start `cargo lambda watch` or `sam local start-lambda` there"
+    )]
+    LambdaEndpoint {
+        /// The endpoint.
+        url: String,
+        /// Why not.
+        source: io::Error,
+    },
     /// A function's binary is nowhere.
     #[error("{0}")]
     MissingBinaries(String),
@@ -141,7 +151,7 @@ impl Error {
     /// The message and its causes, on one line.
     pub fn line(&self) -> String {
         match self {
-            Self::Aws { .. } | Self::Listen { .. } => self.to_string(),
+            Self::Aws { .. } | Self::Listen { .. } | Self::LambdaEndpoint { .. } => self.to_string(),
             other => chain(other),
         }
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::clients::Clients;
-use crate::cloud::{Cloud, CloudConfig};
+use crate::cloud::{Cloud, CloudConfig, LambdaEndpoint};
 use crate::error::{Error, Result};
 use crate::template::{Deployment, Stack, StateMachine, Template};
 
@@ -47,6 +47,15 @@ pub struct DeployArguments {
     /// Name the stack, and with it what the template does not name
     #[arg(long, value_name = "NAME", default_value = "pageviews-elt")]
     pub stack_name: String,
+}
+
+/// Where functions run that do not run in this process.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Deployment")]
+pub struct LambdaArguments {
+    /// Invoke functions through the Lambda API that answers here: `cargo lambda watch`, `sam local start-lambda`
+    #[arg(long, value_name = "URL", env = "PAGEVIEWS_LAMBDA_ENDPOINT", conflicts_with = "functions")]
+    pub lambda_endpoint: Option<LambdaEndpoint>,
 }
 
 impl DeployArguments {

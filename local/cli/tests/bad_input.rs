@@ -41,7 +41,7 @@ impl Shop {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pageviews"));
         command.args(arguments).current_dir(self.folder.path());
-        for variable in ["ENDPOINT", "DATA_DIR", "FUNCTIONS"] {
+        for variable in ["ENDPOINT", "DATA_DIR", "FUNCTIONS", "LAMBDA_ENDPOINT"] {
             command.env_remove(format!("PAGEVIEWS_{variable}"));
         }
         command.env("PAGEVIEWS_TEMPLATE", project().join("template.yaml"));
@@ -225,6 +225,25 @@ fn an_input_that_the_state_machine_does_not_know_is_refused() {
 }
 
 #[test]
+fn functions_that_should_run_where_nobody_listens_are_missed_before_anything_starts() {
+    let shop = Shop::new();
+    let error = shop.error(&["run", "--lambda-endpoint", "http://127.0.0.1:9"], 1);
+    assert!(error.starts_with("error: the Lambda endpoint http://127.0.0.1:9 does not answer: "), "{error}");
+    assert!(error.contains("cargo lambda watch") && error.contains("sam local start-lambda"), "{error}");
+    assert!(!shop.path(".pageviews").exists());
+}
+
+#[test]
+fn a_parameter_outside_its_pattern_is_refused_with_the_template_s_sentence() {
+    let shop = Shop::new();
+    let error = shop.error(&["up", "--parameter", "NamePrefix=Dev"], 1);
+    let sentence =
+        "\"Dev\" is refused: it must be empty, or up to 12 small letters and digits and a hyphen, such as dev-";
+    assert!(error.contains(": Parameters.NamePrefix: ") && error.ends_with(sentence), "{error}");
+    assert!(!shop.path(".pageviews").exists());
+}
+
+#[test]
 fn a_command_line_that_makes_no_sense_ends_with_2() {
     let shop = Shop::new();
     shop.error(&["generate"], 2);
@@ -232,6 +251,11 @@ fn a_command_line_that_makes_no_sense_ends_with_2() {
     shop.error(&["generate", "--out", "raw", "--only-day", "2027-01-01"], 2);
     shop.error(&["up", "--listen", "somewhere"], 2);
     shop.error(&["status", "--endpoint", "localhost"], 2);
+    shop.error(&["up", "--lambda-endpoint", "localhost:9000"], 2);
+    shop.error(&["run", "--listen", "127.0.0.1:0"], 2);
+    let elsewhere = ["run", "--endpoint", "http://127.0.0.1:9", "--lambda-endpoint", "http://127.0.0.1:9"];
+    let error = shop.error(&elsewhere, 2);
+    assert!(error.ends_with("give --lambda-endpoint to `pageviews up`"), "{error}");
     let error = shop.error(&["query", "select 1", "--endpoint", "http://127.0.0.1:9"], 1);
     assert!(error.starts_with("error: Athena: "), "{error}");
 }

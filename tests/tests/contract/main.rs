@@ -6,6 +6,8 @@
 mod arrows;
 mod definition;
 mod documents;
+mod environment;
 mod names;
+mod parameters;
 mod repository;
 mod text;

@@ -43,7 +43,7 @@ fn package_and_binary_are_named_like_their_folder() {
 
 #[test]
 fn every_function_has_an_event_fixture() {
-    let is_fixture = |path: &Path| path.file_name().is_some_and(|name| name != "env.json");
+    let is_fixture = |path: &Path| path.extension().is_some_and(|kind| kind == "json") && !path.ends_with("env.json");
     assert_eq!(entries("events", is_fixture), functions(), "events/ (left) and functions/ (right) differ");
 }
 

@@ -3,9 +3,11 @@
 //! - [`lock`]: one process per data directory.
 //! - [`binaries`]: where the functions' programs are.
 //! - [`invoker`], [`listener`]: where two services meet: how a state machine reaches a function, how it is heard.
+//! - [`lambda_endpoint`]: functions that run elsewhere.
 
 mod binaries;
 mod invoker;
+mod lambda_endpoint;
 mod listener;
 mod lock;
 
@@ -21,7 +23,7 @@ use local_aws::glue::Glue;
 use local_aws::lambda::{FunctionSpec, Lambda, LambdaConfig};
 use local_aws::s3::S3;
 use local_aws::sqs::{Sqs, SqsConfig};
-use local_aws::states::{States, StatesConfig};
+use local_aws::states::{LambdaInvoker, States, StatesConfig};
 use local_aws::{Services, serve};
 use local_engine::{Engine, EngineConfig};
 use tokio::net::TcpListener;
@@ -31,6 +33,7 @@ use tokio::task::JoinHandle;
 use crate::error::{Error, Result};
 use crate::template::{Deployment, Stack, Template};
 use invoker::Invoker;
+pub use lambda_endpoint::LambdaEndpoint;
 use listener::{Bus, Queues};
 use lock::DataDirectoryLock;
 
@@ -52,6 +55,8 @@ pub struct CloudConfig {
     pub functions: Option<PathBuf>,
     /// Whether to go without functions whose programs are nowhere.
     pub functions_optional: bool,
+    /// Where state machines find the functions, when not in this process; then no program is needed.
+    pub lambda_endpoint: Option<LambdaEndpoint>,
     /// Address and port; port 0 is any free one.
     pub listen: SocketAddr,
 }
@@ -65,6 +70,7 @@ impl CloudConfig {
             deployment: Deployment::default(),
             functions: None,
             functions_optional: false,
+            lambda_endpoint: None,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         }
     }
@@ -91,7 +97,8 @@ impl Cloud {
     /// A template that cannot be deployed, missing programs, a data directory or a port that is in use.
     pub async fn start(config: &CloudConfig) -> Result<Self> {
         let stack = Template::load(&config.template)?.resolve(&config.deployment)?;
-        let programs = binaries::locate(&stack, config.functions.as_deref(), config.functions_optional)?;
+        let optional = config.functions_optional || config.lambda_endpoint.is_some();
+        let programs = binaries::locate(&stack, config.functions.as_deref(), optional)?;
         let lock = DataDirectoryLock::take(&config.data_dir)?;
         let listener = TcpListener::bind(config.listen)
             .await
@@ -177,7 +184,11 @@ impl Parts {
             region: config.deployment.region.clone(),
             account: config.deployment.account.clone(),
         };
-        let states = States::open(states, Arc::new(Invoker::new(lambda.clone())))
+        let invoker: Arc<dyn LambdaInvoker> = match &config.lambda_endpoint {
+            Some(endpoint) => Arc::new(endpoint.invoker(&config.deployment.region)),
+            None => Arc::new(Invoker::new(lambda.clone())),
+        };
+        let states = States::open(states, invoker)
             .map_err(Error::cloud("the executions' store cannot be opened"))?
             .announcing_to(Arc::new(Bus(events.clone())));
         Ok(Self { athena, events, lambda, sqs, states })

@@ -1,5 +1,6 @@
 //! `pageviews run`.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent};
@@ -10,14 +11,18 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::cloud::CloudConfig;
 use crate::console::{self, Console};
 use crate::error::{Error, Result};
 use crate::history::{Failure, Visit, VisitStatus, Visits, millis_between};
-use crate::session::{CloudArguments, Session};
+use crate::session::{CloudArguments, LambdaArguments, Session};
 
 /// Time between two looks at the history: short at first, longer for a long run.
 const FIRST_LOOK: Duration = Duration::from_millis(25);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// Where `pageviews up` listens.
+const SERVED: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4566);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,6 +30,7 @@ Examples:
   pageviews run --full-refresh          recompute everything from raw
   pageviews run --logical-date 2026-01-31T02:15:00Z    what the schedule would start for that time
   pageviews run --name pvt-2026-01-31   the same name and input again is the same execution
+  pageviews run --lambda-endpoint http://127.0.0.1:9000    functions run in `cargo lambda watch`
   pageviews run --json | jq .states";
 
 /// Run the state machine once, and tell what each state did
@@ -45,6 +51,11 @@ pub(super) struct RunArguments {
     name: Option<String>,
     #[command(flatten)]
     cloud: CloudArguments,
+    #[command(flatten)]
+    lambda: LambdaArguments,
+    /// Listen here for the functions that run elsewhere [default: 127.0.0.1:4566]
+    #[arg(long, value_name = "ADDRESS:PORT", requires = "lambda_endpoint", help_heading = "Deployment")]
+    listen: Option<SocketAddr>,
 }
 
 /// Checks an instant, and leaves it as it was written.
@@ -69,7 +80,7 @@ pub(super) struct Report {
 
 pub(super) async fn run(arguments: &RunArguments, console: Console) -> Result<()> {
     let input = arguments.input()?;
-    let session = Session::open(&arguments.cloud, true).await?;
+    let session = arguments.open().await?;
     let executed = execute(&session, &input, arguments.name.as_deref(), console).await;
     let report = match executed {
         Ok(report) => report,
@@ -84,6 +95,21 @@ pub(super) async fn run(arguments: &RunArguments, console: Console) -> Result<()
 }
 
 impl RunArguments {
+    /// The cloud to run in. Functions that run elsewhere must know where it is, so it gets the port that `up` has.
+    async fn open(&self) -> Result<Session> {
+        let Some(endpoint) = &self.lambda.lambda_endpoint else {
+            return Session::open(&self.cloud, true).await;
+        };
+        if self.cloud.endpoint.is_some() {
+            let message = "a running cloud knows where its functions are: give --lambda-endpoint to `pageviews up`";
+            return Err(Error::Usage(message.to_owned()));
+        }
+        endpoint.check().await?;
+        let listen = self.listen.unwrap_or(SERVED);
+        let config = self.cloud.deploy.cloud(self.cloud.data_dir.clone(), Some(listen));
+        Session::start(&CloudConfig { lambda_endpoint: Some(endpoint.clone()), ..config }).await
+    }
+
     fn input(&self) -> Result<Value> {
         match &self.input {
             None => {

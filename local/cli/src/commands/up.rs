@@ -7,16 +7,17 @@ use clap::Args;
 use serde::Serialize;
 
 use super::Signals;
-use crate::cloud::Cloud;
+use crate::cloud::{Cloud, CloudConfig};
 use crate::console::{Console, warn};
 use crate::error::Result;
-use crate::session::DeployArguments;
+use crate::session::{DeployArguments, LambdaArguments};
 use crate::template::Stack;
 
 const EXAMPLES: &str = "\
 Examples:
   pageviews up
   pageviews up --listen 127.0.0.1:0 --data-dir /tmp/lake --json
+  pageviews up --lambda-endpoint http://127.0.0.1:9000    functions run in `cargo lambda watch`
 
 Then, in another terminal:
   export AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_REGION=us-east-1
@@ -40,6 +41,8 @@ pub(super) struct UpArguments {
     data_dir: PathBuf,
     #[command(flatten)]
     deploy: DeployArguments,
+    #[command(flatten)]
+    lambda: LambdaArguments,
 }
 
 /// Where the cloud answers, for programs.
@@ -60,7 +63,14 @@ pub(super) async fn run(arguments: &UpArguments, console: Console) -> Result<()>
     }
     let mut signals = Signals::new()?;
     let config = arguments.deploy.cloud(arguments.data_dir.clone(), Some(arguments.listen));
-    let cloud = Cloud::start(&config).await?;
+    let lambda_endpoint = arguments.lambda.lambda_endpoint.clone();
+    if let Some(endpoint) = &lambda_endpoint
+        && let Err(error) = endpoint.check().await
+    {
+        // It may come later.
+        warn(&format!("warning: {}; until then executions fail with Lambda.SdkClientException", error.line()));
+    }
+    let cloud = Cloud::start(&CloudConfig { lambda_endpoint, ..config }).await?;
     console.report(&report(&cloud, &arguments.deploy.region), human)?;
     signals.next().await;
     cloud.stop().await
