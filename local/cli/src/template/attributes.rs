@@ -81,9 +81,11 @@ pub(super) fn attribute(resolver: &Resolver<'_>, logical: &str, attribute: &str,
         (_, "Arn") | ("AWS::SNS::Topic", "TopicArn") | ("AWS::IAM::ManagedPolicy", "PolicyArn") => {
             arn(kind, &name, deployment)
         }
-        ("AWS::SNS::Topic", "TopicName") | ("AWS::SQS::Queue", "QueueName") | ("AWS::KMS::Key", "KeyId") => name,
+        ("AWS::SNS::Topic", "TopicName")
+        | ("AWS::SQS::Queue", "QueueName")
+        | ("AWS::KMS::Key", "KeyId")
+        | ("AWS::Serverless::StateMachine" | "AWS::StepFunctions::StateMachine", "Name") => name,
         ("AWS::SQS::Queue", "QueueUrl") => queue_url(&name, deployment),
-        ("AWS::Serverless::StateMachine" | "AWS::StepFunctions::StateMachine", "Name") => name,
         ("AWS::S3::Bucket", "DomainName") => format!("{name}.s3.amazonaws.com"),
         ("AWS::S3::Bucket", "RegionalDomainName") => format!("{name}.s3.{region}.amazonaws.com"),
         _ => {
