@@ -226,3 +226,17 @@ async fn report_init_error(diagnostic: Diagnostic) -> Result<(), BoxError> {
     }
     Err([diagnostic.error_type, diagnostic.error_message].join(": ").into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_from_before_the_start_is_none() {
+        let started = SystemTime::now();
+        let told = started + Duration::from_mins(1);
+        assert_eq!(deadline(told, started), told);
+        let never = SystemTime::UNIX_EPOCH + Duration::from_mins(10);
+        assert!(deadline(never, started) >= started + LONGEST);
+    }
+}

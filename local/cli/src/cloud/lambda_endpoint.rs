@@ -178,8 +178,10 @@ mod tests {
         }
     }
 
+    type Headers = &'static [(&'static str, &'static str)];
+
     /// A Lambda API with one function, which always gives this answer.
-    async fn answering(status: u16, headers: &[(&'static str, &'static str)], body: &'static str) -> LambdaEndpoint {
+    async fn answering(status: u16, headers: Headers, body: &'static str) -> LambdaEndpoint {
         let status = StatusCode::from_u16(status).unwrap();
         let headers: HeaderMap =
             headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
@@ -199,7 +201,7 @@ mod tests {
     #[tokio::test]
     async fn what_a_function_answers_is_told_apart_from_its_errors() {
         let error = r#"{"errorType":"InvalidInput","errorMessage":"redrive_count is missing"}"#;
-        let cases: [(u16, &[(&str, &str)], &str, bool); 4] = [
+        let cases: [(u16, Headers, &str, bool); 4] = [
             (200, &[("x-amzn-requestid", "r-1")], r#"{"rows":1}"#, false),
             // Lambda, this local cloud and sam local start-lambda.
             (200, &[("x-amz-function-error", "Unhandled"), ("x-amzn-requestid", "r-1")], error, true),
@@ -217,7 +219,7 @@ mod tests {
 
     #[tokio::test]
     async fn refusals_are_called_what_lambda_calls_them() {
-        let cases: [(u16, &[(&str, &str)], &str, &str, &str); 4] = [
+        let cases: [(u16, Headers, &str, &str, &str); 4] = [
             (404, &[], r#"{"title":"Missing function"}"#, "ResourceNotFoundException", "Missing function"),
             (
                 404,
