@@ -1,5 +1,6 @@
 //! A `pageviews up` process and the AWS SDK's clients for it.
 
+use std::collections::BTreeMap;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -8,7 +9,9 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_athena::types::QueryExecutionState;
-use aws_sdk_s3::config::Credentials;
+use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+use local_aws::lambda::Lambda;
+use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -17,15 +20,50 @@ use crate::{Execution, files};
 /// How long anything may take before a test gives up on it.
 const PATIENCE: Duration = Duration::from_mins(2);
 
+/// Where a cloud writes down what roles ask for.
+const ACCESS_LOG: &str = "access.jsonl";
+
+/// A right that a role asked for.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Asked {
+    /// The role's ARN.
+    pub role: String,
+    /// As IAM names it.
+    pub action: String,
+    /// An ARN.
+    pub resource: String,
+    /// What a condition can be about, by key in lower case.
+    pub context: BTreeMap<String, String>,
+    /// Whether the role had it.
+    pub allowed: bool,
+}
+
 /// A local cloud, deployed from the repository's template. Killed when dropped.
 #[derive(Debug)]
 pub struct Cloud {
     process: Child,
     folder: TempDir,
+    deployment: Deployment,
     /// Where it listens: `http://127.0.0.1:PORT`.
     pub endpoint: String,
     /// The SDK's configuration for it.
     pub config: SdkConfig,
+}
+
+/// What a cloud deploys.
+#[derive(Debug, Clone)]
+pub struct Deployment {
+    /// The template's file.
+    pub template: PathBuf,
+    /// Its parameters that are not the defaults: `NAME=VALUE`.
+    pub parameters: Vec<String>,
+}
+
+impl Default for Deployment {
+    /// The repository's template, as it is.
+    fn default() -> Self {
+        Self { template: repository().join("template.yaml"), parameters: Vec::new() }
+    }
 }
 
 /// One result row of a query.
@@ -34,17 +72,31 @@ pub type Row = Vec<Option<String>>;
 impl Cloud {
     /// Starts one in a new folder, on a free port.
     pub async fn start() -> Self {
+        Self::deploy(Deployment::default()).await
+    }
+
+    /// Starts one with another deployment.
+    pub async fn deploy(deployment: Deployment) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
-        Self::start_in(folder).await
+        Self::start_in(folder, deployment).await
+    }
+
+    /// The command that starts one: what it refuses to deploy, it says.
+    pub fn up(data_dir: &Path, deployment: &Deployment) -> Command {
+        let mut command = Command::new(binary("pageviews"));
+        command.args(["up", "--listen", "127.0.0.1:0", "--json", "--data-dir"]).arg(data_dir);
+        command.arg("--template").arg(&deployment.template);
+        for parameter in &deployment.parameters {
+            command.arg("--parameter").arg(parameter);
+        }
+        command
     }
 
     /// Starts one over what an earlier one left in `folder`.
-    async fn start_in(folder: TempDir) -> Self {
-        let mut process = Command::new(binary("pageviews"))
-            .args(["up", "--listen", "127.0.0.1:0", "--json", "--data-dir"])
-            .arg(folder.path().join("data"))
-            .arg("--template")
-            .arg(repository().join("template.yaml"))
+    async fn start_in(folder: TempDir, deployment: Deployment) -> Self {
+        let mut process = Self::up(&folder.path().join("data"), &deployment)
+            .arg("--access-log")
+            .arg(folder.path().join(ACCESS_LOG))
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .spawn()
@@ -56,7 +108,13 @@ impl Cloud {
         std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
         let endpoint = started["endpoint"].as_str().expect("an endpoint").to_owned();
         let config = sdk_config(&endpoint).await;
-        Self { process, folder, endpoint, config }
+        Self { process, folder, deployment, endpoint, config }
+    }
+
+    /// Everything that roles asked for so far.
+    pub fn asked(&self) -> Vec<Asked> {
+        let log = std::fs::read_to_string(self.folder.path().join(ACCESS_LOG)).expect("the log of access");
+        log.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
     }
 
     /// The `pageviews` command, for what needs no cloud.
@@ -69,7 +127,7 @@ impl Cloud {
         self.process.kill().expect("it can be killed");
         self.process.wait().expect("it ends");
         let folder = std::mem::replace(&mut self.folder, TempDir::new().expect("a temporary folder"));
-        Self::start_in(folder).await
+        Self::start_in(folder, self.deployment.clone()).await
     }
 
     /// What a function has written into its log.
@@ -132,6 +190,18 @@ impl Cloud {
         Ok(rows.into_iter().skip(1).collect())
     }
 
+    /// The SDK's configuration with which a function signs.
+    pub fn config_of(&self, function: &str) -> SdkConfig {
+        let key = Self::key_of(function);
+        let credentials = Credentials::new(key, "local", Some("local".to_owned()), None, "test");
+        self.config.to_builder().credentials_provider(SharedCredentialsProvider::new(credentials)).build()
+    }
+
+    /// The access key id with which a function signs.
+    pub fn key_of(function: &str) -> String {
+        Lambda::access_key_id(&format!("arn:aws:lambda:us-east-1:000000000000:function:{function}"))
+    }
+
     /// A client for S3.
     pub fn s3(&self) -> aws_sdk_s3::Client {
         let config = aws_sdk_s3::config::Builder::from(&self.config).force_path_style(true).build();
@@ -184,7 +254,7 @@ async fn sdk_config(endpoint: &str) -> SdkConfig {
 }
 
 /// The repository's root folder.
-pub(crate) fn repository() -> PathBuf {
+pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the repository").to_owned()
 }
 

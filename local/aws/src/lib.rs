@@ -5,7 +5,7 @@
 //! - [`athena`]: queries, run in the background by the engine, and durable.
 //! - [`events`]: EventBridge rules, and what SNS would have sent.
 //! - [`glue`]: the data catalog.
-//! - [`iam`]: whether a role may do what its function asks for.
+//! - [`iam`]: whether a role may do what its function asks for; every service asks it.
 //! - [`lambda`]: functions as child processes that speak the Lambda Runtime API.
 //! - [`s3`]: objects, by the crate `s3s`, over the lake's folders.
 //! - [`sqs`]: queues.

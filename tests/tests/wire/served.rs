@@ -52,6 +52,7 @@ impl Served {
             sqs: glue.clone(),
             states: glue,
             lambda: s3,
+            iam: local_aws::iam::Authority::new("us-east-1", "000000000000"),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("its address");

@@ -50,18 +50,25 @@ impl From<ResultError> for End {
     }
 }
 
-/// Runs a query that is already kept; `prepared` may be the reason why it fails at once.
-pub(super) fn spawn(athena: &Athena, query: Query, prepared: Result<Prepared, Error>) {
+/// Runs a query that is already kept, in an engine that acts for its caller; `prepared` may be the reason why it fails
+/// at once.
+pub(super) fn spawn(athena: &Athena, engine: Engine, query: Query, prepared: Result<Prepared, Error>) {
     let stop = Arc::new(Notify::new());
     let stops = athena.inner.stops.lock();
     stops.unwrap_or_else(PoisonError::into_inner).insert(query.id.clone(), Arc::clone(&stop));
     let athena = athena.clone();
-    tokio::spawn(async move { Box::pin(run(&athena, query, prepared, &stop)).await });
+    tokio::spawn(async move { Box::pin(run(&athena, &engine, query, prepared, &stop)).await });
 }
 
-async fn run(athena: &Athena, mut query: Query, prepared: Result<Prepared, Error>, stop: &Notify) {
+async fn run(
+    athena: &Athena,
+    engine: &Engine,
+    mut query: Query,
+    prepared: Result<Prepared, Error>,
+    stop: &Notify,
+) {
     let submitted = Instant::now();
-    let attempt = AssertUnwindSafe(attempt(athena, &mut query, prepared, stop)).catch_unwind().await;
+    let attempt = AssertUnwindSafe(attempt(athena, engine, &mut query, prepared, stop)).catch_unwind().await;
     let mut outcome = attempt.unwrap_or_else(|_| Err(End::Broken("the query's task panicked".to_owned())));
     if outcome.is_err() && athena.inner.stopping.load(Ordering::Relaxed) {
         outcome = Err(End::Interrupted);
@@ -84,6 +91,7 @@ async fn run(athena: &Athena, mut query: Query, prepared: Result<Prepared, Error
 /// Waits for a slot, then works until the end or until it is stopped.
 async fn attempt(
     athena: &Athena,
+    engine: &Engine,
     query: &mut Query,
     prepared: Result<Prepared, Error>,
     stop: &Notify,
@@ -101,7 +109,7 @@ async fn attempt(
     let outcome = tokio::select! {
         // A query that has succeeded cannot be stopped any more.
         biased;
-        outcome = work(&athena.inner.engine, query, prepared, &meter) => outcome,
+        outcome = work(engine, query, prepared, &meter) => outcome,
         () = stop.notified() => Err(End::Stopped),
     };
     if let Some(meter) = meter.get() {

@@ -8,6 +8,7 @@
 //! - [`executions`]: what is known of queries; stopping one.
 //! - [`workgroups`], [`metadata`]: workgroups, and the catalog as Athena shows it.
 //! - [`store`], [`query`]: what is kept.
+//! - [`rights`]: what a role needs for each operation.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -21,6 +22,7 @@ use serde_json::Value;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::error::{WireError, parse};
+use crate::iam::{Place, Right};
 use crate::{Caller, JsonService};
 
 mod error;
@@ -30,6 +32,7 @@ mod metadata;
 mod parameters;
 mod query;
 mod results;
+mod rights;
 mod start;
 mod store;
 mod workgroups;
@@ -85,9 +88,9 @@ impl Athena {
         workgroups::put(self, name, description, configuration)
     }
 
-    fn run(&self, operation: &str, body: &[u8]) -> Result<Value, WireError> {
+    fn run(&self, operation: &str, body: &[u8], caller: &Caller) -> Result<Value, WireError> {
         match operation {
-            "StartQueryExecution" => start::start(self, parse(body)?),
+            "StartQueryExecution" => start::start(self, parse(body)?, caller),
             "StopQueryExecution" => executions::stop(self, &parse(body)?),
             "GetQueryExecution" => executions::get(self, &parse(body)?),
             "BatchGetQueryExecution" => executions::batch_get(self, &parse(body)?),
@@ -113,10 +116,14 @@ impl Athena {
 
 #[async_trait]
 impl JsonService for Athena {
-    async fn call(&self, operation: &str, body: Bytes, _caller: &Caller) -> Result<Value, WireError> {
-        let (athena, operation) = (self.clone(), operation.to_owned());
-        let done = tokio::task::spawn_blocking(move || athena.run(&operation, &body));
+    async fn call(&self, operation: &str, body: Bytes, caller: &Caller) -> Result<Value, WireError> {
+        let (athena, operation, caller) = (self.clone(), operation.to_owned(), caller.clone());
+        let done = tokio::task::spawn_blocking(move || athena.run(&operation, &body, &caller));
         done.await.unwrap_or_else(|error| Err(internal(error)))
+    }
+
+    fn rights(&self, operation: &str, input: &Value, place: &Place) -> Result<Option<Vec<Right>>, WireError> {
+        rights::of(self, operation, input, place)
     }
 
     fn stop(&self) {

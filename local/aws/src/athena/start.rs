@@ -1,11 +1,12 @@
 //! `StartQueryExecution`.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use local_engine::lake::S3Uri;
-use local_engine::{Prepared, StatementType};
+use local_engine::{Engine, Prepared, StatementType};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -15,7 +16,9 @@ use super::query::{Query, ResultForm, State, Statistics, now};
 use super::store::Started;
 use super::workgroups::{self, PRIMARY, Workgroup};
 use super::{Athena, execute, metadata, parameters};
+use crate::Caller;
 use crate::error::WireError;
+use crate::iam::Session;
 
 /// Source: <https://docs.aws.amazon.com/athena/latest/APIReference/API_StartQueryExecution.html>
 const LONGEST_QUERY: usize = 262_144;
@@ -51,7 +54,9 @@ struct ResultConfiguration {
     output_location: Option<String>,
 }
 
-pub(super) fn start(athena: &Athena, input: StartQueryExecution) -> Result<Value, WireError> {
+/// The query reads and writes with the rights of the caller who starts it.
+/// Source: <https://docs.aws.amazon.com/athena/latest/ug/security-iam-athena.html>
+pub(super) fn start(athena: &Athena, input: StartQueryExecution, caller: &Caller) -> Result<Value, WireError> {
     let received = Instant::now();
     check_length(&input.query_string)?;
     // A client without a token asks for a new query each time.
@@ -72,9 +77,17 @@ pub(super) fn start(athena: &Athena, input: StartQueryExecution) -> Result<Value
     let started = athena.inner.store.insert(&query, &token, &fingerprint).map_err(internal)?;
     let id = query.id.clone();
     if started == Started::New {
-        execute::spawn(athena, query, prepared);
+        execute::spawn(athena, acting_for(&athena.inner.engine, caller), query, prepared);
     }
     answer(started, &id)
+}
+
+/// A query ends at the latest with this process, and so does what it may do.
+fn acting_for(engine: &Engine, caller: &Caller) -> Engine {
+    match &caller.session {
+        Some(session) => engine.acting_for(Arc::<Session>::clone(session)),
+        None => engine.clone(),
+    }
 }
 
 fn answer(started: Started, new_id: &str) -> Result<Value, WireError> {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Events, EventsError, Notification};
 use crate::error::{WireError, parse};
+use crate::iam::{Place, Right};
 use crate::{Caller, JsonService};
 
 /// How many notifications are told unless more are asked for.
@@ -30,6 +31,11 @@ impl JsonService for Events {
             }
             _ => Err(WireError::unknown_operation("LocalCloud", operation)),
         }
+    }
+
+    /// What AWS does not have, no role has a right to.
+    fn rights(&self, _operation: &str, _input: &Value, _place: &Place) -> Result<Option<Vec<Right>>, WireError> {
+        Ok(None)
     }
 }
 

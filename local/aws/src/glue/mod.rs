@@ -3,6 +3,7 @@
 //! - [`databases`], [`tables`], [`partitions`]: the operations, by entity.
 //! - [`expression`]: the filter of `GetPartitions`.
 //! - [`paging`]: pages of a list.
+//! - [`rights`]: what a role needs for each operation.
 //!
 //! Jobs, crawlers and the rest of Glue are not here; each is refused by its name.
 
@@ -14,12 +15,14 @@ use local_engine::catalog::{Catalog, CatalogError};
 use serde_json::{Value, json};
 
 use crate::error::{WireError, parse};
+use crate::iam::{Place, Right};
 use crate::{Caller, JsonService};
 
 mod databases;
 mod expression;
 mod paging;
 mod partitions;
+mod rights;
 mod tables;
 
 /// The service. Cheap to clone.
@@ -83,6 +86,10 @@ impl JsonService for Glue {
             glue.run(&operation, input)
         });
         done.await.unwrap_or_else(|error| Err(WireError::internal("InternalServiceException", error)))
+    }
+
+    fn rights(&self, operation: &str, input: &Value, place: &Place) -> Result<Option<Vec<Right>>, WireError> {
+        Ok(rights::of(operation, input, place))
     }
 }
 

@@ -17,7 +17,9 @@ use serde_json::{Value, json};
 
 use super::name::decoded;
 use super::{FunctionSpec, Invoked, Lambda, LambdaError, MAX_PAYLOAD_BYTES};
-use crate::WireError;
+use crate::iam::Right;
+use crate::server::unmapped_operation;
+use crate::{Caller, WireError};
 
 /// Where the paths of this API begin.
 const PREFIX: &str = "/2015-03-31/functions";
@@ -32,6 +34,7 @@ pub(super) async fn handle(lambda: &Lambda, request: Request) -> Result<Response
         return Err(WireError::unknown_operation("Lambda", &format!("{} {path}", parts.method)));
     };
     let segments: Vec<&str> = rest.split('/').filter(|segment| !segment.is_empty()).collect();
+    authorize(&parts, &segments)?;
     match (parts.method.clone(), segments.as_slice()) {
         (Method::POST, [name, "invocations"]) => invoke(lambda, &decoded(name), &parts, body).await,
         (Method::GET, []) => Ok(json_response(&list(lambda))),
@@ -46,6 +49,32 @@ pub(super) async fn handle(lambda: &Lambda, request: Request) -> Result<Response
         }
         (method, _) => Err(WireError::unknown_operation("Lambda", &format!("{method} {path}"))),
     }
+}
+
+/// Refuses a role what it has no right to, and what nobody knows the right for.
+/// Source: <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html>
+fn authorize(parts: &Parts, segments: &[&str]) -> Result<(), WireError> {
+    let Some(session) = parts.extensions.get::<Caller>().and_then(|caller| caller.session.as_ref()) else {
+        return Ok(());
+    };
+    let of_function = |action: &str, name: &str| {
+        let name = decoded(name);
+        let name = name.rsplit_once("function:").map_or(name.as_str(), |(_, name)| name);
+        Right::new(action, session.place().arn("lambda", &format!("function:{name}")))
+    };
+    let right = match (&parts.method, segments) {
+        (&Method::POST, [name, "invocations"]) => of_function("lambda:InvokeFunction", name),
+        (&Method::GET, []) => Right::new("lambda:ListFunctions", "*"),
+        (&Method::GET, [name]) => of_function("lambda:GetFunction", name),
+        (&Method::GET, [name, "configuration"]) => of_function("lambda:GetFunctionConfiguration", name),
+        (method, _) => {
+            let message = unmapped_operation(&format!("Lambda's {method} {}", parts.uri.path()));
+            return Err(WireError::client("AccessDeniedException", message).with_status(StatusCode::FORBIDDEN));
+        }
+    };
+    session
+        .check(&right)
+        .map_err(|denied| WireError::client("AccessDeniedException", denied.message).with_status(StatusCode::FORBIDDEN))
 }
 
 async fn invoke(lambda: &Lambda, name: &str, parts: &Parts, body: Body) -> Result<Response, WireError> {

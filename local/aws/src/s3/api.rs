@@ -80,11 +80,15 @@ impl S3 for Api {
     }
 
     async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
-        read::get_object(self.store(), request.input).await.map(S3Response::new)
+        let (bucket, extensions) = (request.input.bucket.clone(), request.extensions);
+        let read = read::get_object(self.store(), request.input).await;
+        read.map(S3Response::new).map_err(|error| read::hidden(error, &extensions, &bucket))
     }
 
     async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
-        read::head_object(self.store(), request.input).await.map(S3Response::new)
+        let (bucket, extensions) = (request.input.bucket.clone(), request.extensions);
+        let read = read::head_object(self.store(), request.input).await;
+        read.map(S3Response::new).map_err(|error| read::hidden(error, &extensions, &bucket))
     }
 
     async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
@@ -103,7 +107,7 @@ impl S3 for Api {
         &self,
         request: S3Request<DeleteObjectsInput>,
     ) -> S3Result<S3Response<DeleteObjectsOutput>> {
-        write::delete_objects(self.store(), request.input).await.map(S3Response::new)
+        write::delete_objects(self.store(), request).await.map(S3Response::new)
     }
 
     async fn create_multipart_upload(

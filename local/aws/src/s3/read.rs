@@ -16,6 +16,7 @@ use s3s::dto::{
 use s3s::{S3Error, S3ErrorCode};
 use tokio_util::io::ReaderStream;
 
+use super::access;
 use super::digest::set_checksums;
 use super::error::{Result, blocking, from_io, refuse, unsupported};
 use super::store::{Object, Store, precondition_failed};
@@ -157,6 +158,18 @@ pub(super) async fn head_object(store: Arc<Store>, input: HeadObjectInput) -> Re
     let mut output = HeadObjectOutput::default();
     set_description!(output, &object, extent, input.checksum_mode.as_ref());
     Ok(output)
+}
+
+/// Who may not list the bucket is not told that an object is missing: 403 instead of 404.
+/// Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html>
+pub(super) fn hidden(error: S3Error, extensions: &http::Extensions, bucket: &str) -> S3Error {
+    if *error.code() != S3ErrorCode::NoSuchKey {
+        return error;
+    }
+    match access::check(extensions, &access::on_bucket("s3:ListBucket", bucket)) {
+        Ok(()) => error,
+        Err(denied) => denied,
+    }
 }
 
 /// Bytes of an open file: small ones at once, others as they are sent.

@@ -10,6 +10,7 @@ use s3s::dto::{
 };
 use s3s::{S3ErrorCode, S3Request};
 
+use super::access;
 use super::chunked::Trailers;
 use super::digest::{Checksums, Digests, declared_checksums, set_checksums};
 use super::error::{Result, blocking, from_io, refuse, unsupported};
@@ -174,7 +175,12 @@ pub(super) async fn delete_object(store: Arc<Store>, input: DeleteObjectInput) -
 /// Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>
 const MOST_DELETES: usize = 1000;
 
-pub(super) async fn delete_objects(store: Arc<Store>, input: DeleteObjectsInput) -> Result<DeleteObjectsOutput> {
+/// Each object is deleted, or refused, for itself.
+pub(super) async fn delete_objects(
+    store: Arc<Store>,
+    request: S3Request<DeleteObjectsInput>,
+) -> Result<DeleteObjectsOutput> {
+    let (input, extensions) = (request.input, request.extensions);
     if input.delete.objects.len() > MOST_DELETES {
         return Err(refuse(
             S3ErrorCode::MalformedXML,
@@ -186,7 +192,7 @@ pub(super) async fn delete_objects(store: Arc<Store>, input: DeleteObjectsInput)
         if !store.lake().bucket_exists(&input.bucket) {
             return Err(refuse(S3ErrorCode::NoSuchBucket, format!("the bucket {:?} does not exist", input.bucket)));
         }
-        Ok(delete_each(&store, &input.bucket, input.delete.objects))
+        Ok(delete_each(&store, &input.bucket, input.delete.objects, &extensions))
     })
     .await?;
     Ok(DeleteObjectsOutput {
@@ -196,12 +202,19 @@ pub(super) async fn delete_objects(store: Arc<Store>, input: DeleteObjectsInput)
     })
 }
 
-fn delete_each(store: &Store, bucket: &str, objects: Vec<ObjectIdentifier>) -> (Vec<DeletedObject>, Vec<Error>) {
+fn delete_each(
+    store: &Store,
+    bucket: &str,
+    objects: Vec<ObjectIdentifier>,
+    extensions: &http::Extensions,
+) -> (Vec<DeletedObject>, Vec<Error>) {
     let mut deleted = Vec::new();
     let mut errors = Vec::new();
     for object in objects {
         let uri = S3Uri::new(bucket, &*object.key);
-        match refuse_version(object.version_id.as_deref()).and_then(|()| store.delete(&uri, None)) {
+        let allowed = access::check(extensions, &access::on_object("s3:DeleteObject", bucket, &object.key));
+        let deletable = allowed.and_then(|()| refuse_version(object.version_id.as_deref()));
+        match deletable.and_then(|()| store.delete(&uri, None)) {
             Ok(()) => deleted.push(DeletedObject { key: Some(object.key), ..DeletedObject::default() }),
             Err(error) => errors.push(Error {
                 code: Some(error.code().as_str().to_owned()),

@@ -1,6 +1,7 @@
 //! One port for all services: tells by path and `X-Amz-Target` which one a request is for.
 //!
-//! Signatures are accepted, not verified: any credentials do. The access key id of a request is kept as [`Caller`].
+//! Signatures are accepted, not verified: any credentials do. The access key id of a request is kept as [`Caller`]. A
+//! function's own key makes its role's policies hold for the request; any other key is the operator's.
 
 use std::future::Future;
 use std::io;
@@ -19,7 +20,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-use crate::error::WireError;
+use crate::error::{WireError, parse};
+use crate::iam::{Authority, Denied, Place, Right, Session};
 
 mod sts;
 
@@ -33,10 +35,22 @@ const MAX_JSON_BODY: usize = 16 << 20;
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(500);
 
 /// Who sent a request, as its signature says. An extension of every request.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Caller {
     /// From the credential scope of the `Authorization` header or of a presigned URL; none if the request is unsigned.
     pub access_key_id: Option<String>,
+    /// The role that the key acts as; none is the operator, who may do everything.
+    pub session: Option<Arc<Session>>,
+}
+
+impl Caller {
+    /// Whether the caller may do something.
+    ///
+    /// # Errors
+    /// [`Denied`], in IAM's words.
+    pub fn check(&self, right: &Right) -> Result<(), Denied> {
+        self.session.as_ref().map_or(Ok(()), |session| session.check(right))
+    }
 }
 
 /// A service of the AWS JSON protocols (1.0 and 1.1).
@@ -44,6 +58,12 @@ pub struct Caller {
 pub trait JsonService: Send + Sync + 'static {
     /// Runs `operation` (`GetTable`, not `AWSGlue.GetTable`) on the request's body.
     async fn call(&self, operation: &str, body: Bytes, caller: &Caller) -> Result<Value, WireError>;
+
+    /// What a role needs for an operation with this input. `None` if the service cannot say: no role may call it then.
+    ///
+    /// # Errors
+    /// When the service cannot look it up.
+    fn rights(&self, operation: &str, input: &Value, place: &Place) -> Result<Option<Vec<Right>>, WireError>;
 
     /// The server stops: whatever the service does in the background ends, in a state that can be told from success.
     fn stop(&self) {}
@@ -73,6 +93,8 @@ pub struct Services {
     pub states: Arc<dyn JsonService>,
     /// `/2015-03-31/functions…` (Invoke) and `/runtime/…` (the functions' side).
     pub lambda: Arc<dyn HttpService>,
+    /// Who acts as which role.
+    pub iam: Authority,
 }
 
 impl std::fmt::Debug for Services {
@@ -113,7 +135,8 @@ pub async fn serve(
 }
 
 async fn dispatch(State(services): State<Services>, mut request: Request) -> Response {
-    let caller = Caller { access_key_id: access_key_id(&request) };
+    let access_key_id = access_key_id(&request);
+    let caller = Caller { session: services.iam.session(access_key_id.as_deref()), access_key_id };
     request.extensions_mut().insert(caller.clone());
     let path = request.uri().path();
     let mut response = if let Some(target) = request.headers().get(TARGET) {
@@ -143,7 +166,7 @@ async fn call_json(services: &Services, target: &str, request: Request, caller: 
 
 async fn try_call_json(services: &Services, target: &str, body: Body, caller: &Caller) -> Result<Value, WireError> {
     let (service, operation) = target.split_once('.').unwrap_or((target, ""));
-    let service = match service {
+    let known = match service {
         "AWSGlue" => &services.glue,
         "AmazonAthena" => &services.athena,
         "LocalCloud" => &services.events,
@@ -154,7 +177,30 @@ async fn try_call_json(services: &Services, target: &str, body: Body, caller: &C
     let body = axum::body::to_bytes(body, MAX_JSON_BODY)
         .await
         .map_err(|error| WireError::client("SerializationException", format!("the body cannot be read: {error}")))?;
-    service.call(operation, body, caller).await
+    if let Some(session) = &caller.session {
+        let rights = known.rights(operation, &parse(&body)?, session.place())?;
+        let rights = rights.ok_or_else(|| unmapped(session, target))?;
+        rights.iter().try_for_each(|right| session.check(right)).map_err(|denied| refused(service, denied))?;
+    }
+    known.call(operation, body, caller).await
+}
+
+/// Nobody knows which right the operation needs, so it cannot be told whether the role has it.
+fn unmapped(session: &Session, target: &str) -> WireError {
+    let principal = session.principal();
+    WireError::client("AccessDeniedException", format!("User: {principal}: {}", unmapped_operation(target)))
+}
+
+/// Why no role may call an operation.
+pub(crate) fn unmapped_operation(operation: &str) -> String {
+    format!("the local cloud does not know which rights {operation} needs, so it refuses it to every role")
+}
+
+/// A missing right. SQS's clients know it by the name that its former protocol had for it.
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html>
+fn refused(service: &str, denied: Denied) -> WireError {
+    let error = WireError::client("AccessDeniedException", denied.message);
+    if service == "AmazonSQS" { error.with_query_error("AccessDenied") } else { error }
 }
 
 /// JSON 1.0 and 1.1 differ in nothing but their name: answer in the one that was asked in.

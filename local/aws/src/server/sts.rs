@@ -30,11 +30,17 @@ pub(super) async fn handle(request: Request, caller: &Caller) -> Response {
 
 /// Source: <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>
 fn identity(caller: &Caller) -> String {
-    let user = caller.access_key_id.as_deref().unwrap_or("anonymous");
-    let user: String = user.chars().filter(char::is_ascii_alphanumeric).collect();
+    let (arn, id) = match &caller.session {
+        Some(session) => (session.principal(), session.user_id()),
+        None => {
+            let user = caller.access_key_id.as_deref().unwrap_or("anonymous");
+            let user: String = user.chars().filter(char::is_ascii_alphanumeric).collect();
+            (format!("arn:aws:iam::{ACCOUNT}:user/{user}"), user)
+        }
+    };
     format!(
         "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
-         <Arn>arn:aws:iam::{ACCOUNT}:user/{user}</Arn><UserId>{user}</UserId><Account>{ACCOUNT}</Account>\
+         <Arn>{arn}</Arn><UserId>{id}</UserId><Account>{ACCOUNT}</Account>\
          </GetCallerIdentityResult></GetCallerIdentityResponse>"
     )
 }

@@ -2,7 +2,7 @@
 //!
 //! - [`queues`]: the operations on queues; [`messages`], [`batches`]: those on what lies in them.
 //! - [`store`]: one `SQLite` file; a message is in it before its sender hears so.
-//! - [`error`]: refusals, by the names that SQS gives them.
+//! - [`error`]: refusals, by the names that SQS gives them; [`rights`]: what a role needs for each operation.
 //!
 //! Operations and shapes: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Operations.html>
 
@@ -16,12 +16,14 @@ use chrono::Utc;
 use serde_json::Value;
 
 use crate::error::{WireError, parse};
+use crate::iam::{Place, Right};
 use crate::{Caller, JsonService};
 
 mod batches;
 mod error;
 mod messages;
 mod queues;
+mod rights;
 mod store;
 
 pub use store::{Depth, SqsError};
@@ -141,8 +143,13 @@ impl Sqs {
 
     /// The queue of a URL: its last part is the name, whatever host and port the client knows us by.
     fn queue_at(&self, url: &str) -> Result<QueueSpec, WireError> {
-        self.queue(url.trim_end_matches('/').rsplit('/').next().unwrap_or_default())
+        self.queue(name_in(url))
     }
+}
+
+/// The queue's name in its URL.
+fn name_in(url: &str) -> &str {
+    url.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
 }
 
 #[async_trait]
@@ -150,6 +157,10 @@ impl JsonService for Sqs {
     async fn call(&self, operation: &str, body: Bytes, _caller: &Caller) -> Result<Value, WireError> {
         // The store is a local file that answers in microseconds: not worth a thread of its own.
         self.run(operation, &body).await
+    }
+
+    fn rights(&self, operation: &str, input: &Value, place: &Place) -> Result<Option<Vec<Right>>, WireError> {
+        Ok(rights::of(operation, input, place))
     }
 }
 

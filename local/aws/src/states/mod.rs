@@ -6,6 +6,7 @@
 //! - [`tasks`]: what a Task state calls; functions are reached through [`LambdaInvoker`] only.
 //! - [`store`]: one `SQLite` file; every event is in it before the next one happens.
 //! - [`names`], [`paging`]: ARNs and names, pages of a list.
+//! - [`rights`]: what a role needs for each operation, and a state machine's own role.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::error::{WireError, parse};
+use crate::iam::{Authority, Place, Right};
 use crate::{Caller, JsonService};
 
 mod announce;
@@ -24,6 +26,7 @@ mod history;
 mod machines;
 mod names;
 mod paging;
+mod rights;
 mod running;
 mod store;
 mod tasks;
@@ -56,6 +59,7 @@ pub struct States {
     starting: Arc<Mutex<()>>,
     listener: Option<Arc<dyn StatusListener>>,
     announcing: Arc<Mutex<()>>,
+    iam: Option<Authority>,
 }
 
 impl std::fmt::Debug for States {
@@ -81,6 +85,7 @@ impl States {
             starting: Arc::default(),
             listener: None,
             announcing: Arc::default(),
+            iam: None,
         })
     }
 
@@ -88,6 +93,13 @@ impl States {
     #[must_use]
     pub fn announcing_to(mut self, listener: Arc<dyn StatusListener>) -> Self {
         self.listener = Some(listener);
+        self
+    }
+
+    /// Executions may do from now on what their machine's role may do, and nothing else. Without it they may do everything.
+    #[must_use]
+    pub fn authorized_by(mut self, iam: Authority) -> Self {
+        self.iam = Some(iam);
         self
     }
 
@@ -153,5 +165,9 @@ impl JsonService for States {
     async fn call(&self, operation: &str, body: Bytes, _caller: &Caller) -> Result<Value, WireError> {
         // The store is a local file that answers in microseconds: not worth a thread of its own.
         self.run(operation, &body).await
+    }
+
+    fn rights(&self, operation: &str, input: &Value, place: &Place) -> Result<Option<Vec<Right>>, WireError> {
+        Ok(rights::of(operation, input, place))
     }
 }

@@ -9,6 +9,7 @@ use local_asl::{Abort, Clock, Event, EventSink, Outcome, Start, StateMachine, ex
 use tokio::sync::{oneshot, watch};
 
 use super::States;
+use super::rights::Actor;
 use super::tasks::Tasks;
 
 /// The handle of an execution that runs.
@@ -42,7 +43,8 @@ pub(super) fn begin(states: &States, machine: StateMachine, start: Start) {
     states.running().insert(arn.clone(), Running { abort, ended });
     let states = states.clone();
     tokio::spawn(async move {
-        let tasks = Tasks { lambda: Arc::clone(&states.lambda) };
+        let actor = Actor::of(&states, &start.role_arn, &start.execution_name);
+        let tasks = Tasks { lambda: Arc::clone(&states.lambda), actor };
         let log = EventLog { states: states.clone(), execution_arn: arn.clone() };
         let aborted = async {
             match aborted.await {

@@ -7,6 +7,8 @@ use local_asl::{Resource, TaskFailure, TaskRequest, TaskRunner};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::rights::Actor;
+
 /// What the service needs of Lambda. The composition root implements it.
 #[async_trait]
 pub trait LambdaInvoker: Send + Sync {
@@ -39,9 +41,15 @@ const UNKNOWN: &str = "Lambda.Unknown";
 /// The error of a definition that asks for what does not exist.
 const RUNTIME: &str = "States.Runtime";
 
-/// Runs the tasks of all executions.
+/// The error of a call that Lambda answered with a code that its SDK does not know, such as a missing right: seen in
+/// <https://github.com/awslabs/aws-deployment-framework/issues/460>.
+const EXCEPTION: &str = "Lambda.AWSLambdaException";
+
+/// Runs the tasks of one execution.
 pub(super) struct Tasks {
     pub(super) lambda: Arc<dyn LambdaInvoker>,
+    /// Who invokes.
+    pub(super) actor: Actor,
 }
 
 /// The arguments of `lambda:invoke`.
@@ -97,6 +105,10 @@ impl Tasks {
     }
 
     async fn call(&self, function: &str, payload: &Value) -> Result<(Value, String), TaskFailure> {
+        self.actor.check_invoke(function).map_err(|reason| {
+            let service = "(Service: AWSLambda; Status Code: 403; Error Code: AccessDeniedException)";
+            failure(EXCEPTION, format!("{reason} {service}"))
+        })?;
         let reply = self
             .lambda
             .invoke(function, payload.to_string().into_bytes())

@@ -13,6 +13,7 @@ use aws_smithy_http_client::Builder;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use local_aws::iam::{Place, Right};
 use local_aws::lambda::{FunctionSpec, Lambda, LambdaConfig};
 use local_aws::states::{LambdaInvoker, LambdaRefusal, LambdaReply, States, StatesConfig};
 use local_aws::{Caller, HttpService, JsonService, Services, WireError};
@@ -54,6 +55,7 @@ impl Cloud {
             sqs: Arc::new(Absent),
             states: Arc::new(service.clone()),
             lambda: Arc::new(lambda.clone()),
+            iam: local_aws::iam::Authority::new("us-east-1", "000000000000"),
         };
         tokio::spawn(local_aws::serve(listener, services, std::future::pending()));
         let credentials = Credentials::new("local", "local", None, None, "test");
@@ -121,6 +123,10 @@ struct Absent;
 
 #[async_trait]
 impl JsonService for Absent {
+    fn rights(&self, _: &str, _: &Value, _: &Place) -> Result<Option<Vec<Right>>, WireError> {
+        Ok(None)
+    }
+
     async fn call(&self, operation: &str, _body: Bytes, _caller: &Caller) -> Result<Value, WireError> {
         Err(WireError::unknown_operation("Absent", operation))
     }

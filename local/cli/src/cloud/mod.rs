@@ -4,12 +4,14 @@
 //! - [`binaries`]: where the functions' programs are.
 //! - [`invoker`], [`listener`]: where two services meet: how a state machine reaches a function, how it is heard.
 //! - [`lambda_endpoint`]: functions that run elsewhere.
+//! - [`rights`]: the template's roles, and who acts as which.
 
 mod binaries;
 mod invoker;
 mod lambda_endpoint;
 mod listener;
 mod lock;
+mod rights;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -20,6 +22,7 @@ use std::sync::Arc;
 use local_aws::athena::Athena;
 use local_aws::events::Events;
 use local_aws::glue::Glue;
+use local_aws::iam::Authority;
 use local_aws::lambda::{FunctionSpec, Lambda, LambdaConfig};
 use local_aws::s3::S3;
 use local_aws::sqs::{Sqs, SqsConfig};
@@ -59,6 +62,8 @@ pub struct CloudConfig {
     pub lambda_endpoint: Option<LambdaEndpoint>,
     /// Address and port; port 0 is any free one.
     pub listen: SocketAddr,
+    /// The file for what roles ask for, one JSON object a line.
+    pub access_log: Option<PathBuf>,
 }
 
 impl CloudConfig {
@@ -72,6 +77,7 @@ impl CloudConfig {
             functions_optional: false,
             lambda_endpoint: None,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            access_log: None,
         }
     }
 }
@@ -153,6 +159,7 @@ impl Drop for Cloud {
 struct Parts {
     athena: Athena,
     events: Events,
+    iam: Authority,
     lambda: Lambda,
     sqs: Sqs,
     states: States,
@@ -161,6 +168,11 @@ struct Parts {
 impl Parts {
     fn open(config: &CloudConfig, engine: &Engine, endpoint: SocketAddr) -> Result<Self> {
         let data_dir = &config.data_dir;
+        let iam = Authority::new(&config.deployment.region, &config.deployment.account);
+        let iam = match &config.access_log {
+            Some(path) => iam.logging_to(path).map_err(Error::file(path))?,
+            None => iam,
+        };
         let athena = Athena::open(&data_dir.join("athena.sqlite"), engine.clone())
             .map_err(Error::cloud("Athena's store cannot be opened"))?;
         let lambda = Lambda::new(LambdaConfig {
@@ -190,8 +202,9 @@ impl Parts {
         };
         let states = States::open(states, invoker)
             .map_err(Error::cloud("the executions' store cannot be opened"))?
-            .announcing_to(Arc::new(Bus(events.clone())));
-        Ok(Self { athena, events, lambda, sqs, states })
+            .announcing_to(Arc::new(Bus(events.clone())))
+            .authorized_by(iam.clone());
+        Ok(Self { athena, events, iam, lambda, sqs, states })
     }
 
     fn services(&self, engine: &Engine, config: &CloudConfig) -> Services {
@@ -203,11 +216,13 @@ impl Parts {
             sqs: Arc::new(self.sqs.clone()),
             states: Arc::new(self.states.clone()),
             lambda: Arc::new(self.lambda.clone()),
+            iam: self.iam.clone(),
         }
     }
 
     /// Makes what the template describes. What is there already stays.
     fn deploy(&self, stack: &Stack, engine: &Engine, programs: &BTreeMap<String, PathBuf>) -> Result<()> {
+        rights::deploy(&self.iam, stack)?;
         for bucket in &stack.buckets {
             let made = engine.lake().create_bucket(&bucket.name);
             made.map_err(Error::cloud(format!("the bucket {} cannot be made", bucket.name)))?;

@@ -39,6 +39,9 @@ pub(super) struct UpArguments {
     /// Keep everything in this folder
     #[arg(long, value_name = "DIR", default_value = ".pageviews", env = "PAGEVIEWS_DATA_DIR")]
     data_dir: PathBuf,
+    /// Write down, as JSON lines, every right that a role asks for and whether it has it
+    #[arg(long, value_name = "FILE")]
+    access_log: Option<PathBuf>,
     #[command(flatten)]
     deploy: DeployArguments,
     #[command(flatten)]
@@ -70,7 +73,7 @@ pub(super) async fn run(arguments: &UpArguments, console: Console) -> Result<()>
         // It may come later.
         warn(&format!("warning: {}; until then executions fail with Lambda.SdkClientException", error.line()));
     }
-    let cloud = Cloud::start(&CloudConfig { lambda_endpoint, ..config }).await?;
+    let cloud = Cloud::start(&CloudConfig { lambda_endpoint, access_log: arguments.access_log.clone(), ..config }).await?;
     console.report(&report(&cloud, &arguments.deploy.region), human)?;
     signals.next().await;
     cloud.stop().await

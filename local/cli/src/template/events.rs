@@ -81,6 +81,12 @@ pub struct Schedule {
     pub state: String,
     /// What the execution gets.
     pub input: Option<String>,
+    /// ARN of the state machine.
+    pub state_machine_arn: String,
+    /// ARN of the role that it starts executions as; SAM makes one that may, when none is given.
+    pub role_arn: Option<String>,
+    /// ARN of the queue of what it could not start.
+    pub dead_letter_arn: Option<String>,
 }
 
 impl Builder<'_> {
@@ -182,6 +188,9 @@ impl Builder<'_> {
                 timezone: text("ScheduleExpressionTimezone")?.unwrap_or_else(|| "UTC".to_owned()),
                 state: text("State")?.unwrap_or_else(|| "ENABLED".to_owned()),
                 input: text("Input")?,
+                state_machine_arn: attributes::arn(self.kind, &state_machine, self.resolver.deployment),
+                role_arn: text("RoleArn")?,
+                dead_letter_arn: self.dead_letter_arn(node)?,
             })
         };
         let entries = events.entries().map_err(|fault| within(fault, &["Events"]))?;
@@ -191,7 +200,14 @@ impl Builder<'_> {
             .collect()
     }
 
-    fn node(&self, path: &[&str]) -> Result<&Node> {
+    fn dead_letter_arn(&self, schedule: &Node) -> Result<Option<String>> {
+        let properties = schedule.get("Properties");
+        let node = properties.and_then(|properties| properties.get("DeadLetterConfig")?.get("Arn"));
+        let Some(node) = node else { return Ok(None) };
+        self.resolver.text(node).map_err(|fault| fault.within("DeadLetterConfig").within("Properties"))
+    }
+
+    pub(super) fn node(&self, path: &[&str]) -> Result<&Node> {
         self.at(path).ok_or_else(|| self.resource.error(format!("the {} is missing", path.join("."))))
     }
 
@@ -223,7 +239,7 @@ impl Builder<'_> {
     }
 
     /// Refuses properties that the local cloud would have to act on and does not.
-    fn only(&self, what: &str, known: &[&[&str]]) -> Result<()> {
+    pub(super) fn only(&self, what: &str, known: &[&[&str]]) -> Result<()> {
         for (property, node) in self.properties.entries()? {
             if !known.iter().any(|known| known.contains(&property.as_str())) {
                 let message = format!("the property {property} of a {what} is not supported by the local deployment");

@@ -6,6 +6,7 @@
 //! - [`names`]: physical names where the template gives none; always the same ones.
 //! - [`resolver`]: parameters, conditions and intrinsic functions to values.
 //! - [`events`]: what happens around a run: its schedule, rules, topics and queues.
+//! - [`roles`], [`sam_policies`]: roles with their policies, SAM's policy templates expanded.
 //! - [`stack`]: the result: what is to be deployed, typed.
 
 mod attributes;
@@ -15,6 +16,8 @@ mod globals;
 mod names;
 mod references;
 mod resolver;
+mod roles;
+mod sam_policies;
 mod stack;
 mod yaml;
 
@@ -23,6 +26,7 @@ use std::path::{Path, PathBuf};
 
 pub use error::TemplateError;
 pub use events::{Queue, Schedule, Subscription, Topic};
+pub use roles::{Role, RolePolicy};
 pub use stack::{Bucket, Function, Stack, StateMachine, Workgroup};
 
 use error::Result;

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::error::{Fault, Result};
 use super::events::{Queue, Schedule, Subscription, Topic};
 use super::resolver::Resolver;
+use super::roles::Role;
 use super::yaml::Node;
 use super::{attributes, names};
 
@@ -40,6 +41,8 @@ pub struct Stack {
     pub rules: Vec<Rule>,
     /// When the state machines start.
     pub schedules: Vec<Schedule>,
+    /// `AWS::IAM::Role`, and those that SAM makes.
+    pub roles: Vec<Role>,
     /// Resources that are not run locally: type to logical names.
     pub not_run: BTreeMap<String, Vec<String>>,
 }
@@ -51,6 +54,8 @@ pub struct Bucket {
     pub logical_id: String,
     /// Bucket name.
     pub name: String,
+    /// ARN of the KMS key that it is encrypted with, if it is.
+    pub kms_key_arn: Option<String>,
 }
 
 /// A workgroup of Athena.
@@ -126,8 +131,18 @@ impl Builder<'_> {
         match self.kind {
             "AWS::S3::Bucket" => stack.buckets.push(self.bucket()?),
             "AWS::Athena::WorkGroup" => stack.workgroups.push(self.workgroup()?),
-            "AWS::Serverless::Function" => stack.functions.push(self.function()?),
+            "AWS::Serverless::Function" => {
+                stack.functions.push(self.function()?);
+                stack.roles.extend(self.generated_role()?);
+            }
+            "AWS::IAM::Role" => stack.roles.push(self.role()?),
+            "AWS::IAM::ManagedPolicy" => self.check_managed_policy()?,
+            "AWS::IAM::Policy" | "AWS::IAM::RolePolicy" => {
+                let message = format!("{} is not supported by the local deployment: write it into its role", self.kind);
+                return Err(self.resource.error(message));
+            }
             "AWS::Serverless::StateMachine" => {
+                stack.roles.extend(self.generated_role()?);
                 stack.state_machines.push(self.state_machine(folder)?);
                 stack.schedules.extend(self.schedules()?);
             }
@@ -164,7 +179,18 @@ impl Builder<'_> {
     }
 
     fn bucket(&self) -> Result<Bucket> {
-        Ok(Bucket { logical_id: self.logical.to_owned(), name: self.name()? })
+        Ok(Bucket { logical_id: self.logical.to_owned(), name: self.name()?, kms_key_arn: self.kms_key_arn()? })
+    }
+
+    /// Of the bucket's default encryption. A key may be named by its id alone.
+    fn kms_key_arn(&self) -> Result<Option<String>> {
+        let property = "BucketEncryption";
+        let Some(node) = self.at(&[property]) else { return Ok(None) };
+        let encryption = self.resolver.value(node).map_err(|fault| within(fault, &[property]))?.unwrap_or_default();
+        let key = "/ServerSideEncryptionConfiguration/0/ServerSideEncryptionByDefault/KMSMasterKeyID";
+        let key = encryption.pointer(key).and_then(Value::as_str);
+        let by_id = |key: &str| attributes::arn("AWS::KMS::Key", key, self.resolver.deployment);
+        Ok(key.map(|key| if key.starts_with("arn:") { key.to_owned() } else { by_id(key) }))
     }
 
     fn workgroup(&self) -> Result<Workgroup> {
@@ -243,6 +269,7 @@ impl Builder<'_> {
     /// The role that the template names, else the one that SAM makes.
     fn role_arn(&self) -> Result<String> {
         if let Some(role) = self.text(&["Role"])? {
+            self.check_role(&role)?;
             return Ok(role);
         }
         let deployment = self.resolver.deployment;

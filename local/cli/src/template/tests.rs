@@ -245,7 +245,9 @@ Resources:
   Topic: {Type: AWS::SNS::Topic, Properties: {TopicName: t}}
   Log: {Type: AWS::Logs::LogGroup, Properties: {LogGroupName: /aws/l}}
   Rule: {Type: AWS::Events::Rule, Properties: {Name: r, EventPattern: {source: [s]}}}
-  Policy: {Type: AWS::IAM::ManagedPolicy, Properties: {ManagedPolicyName: p}}
+  Policy:
+    Type: AWS::IAM::ManagedPolicy
+    Properties: {ManagedPolicyName: p, PolicyDocument: {Statement: {Effect: Allow, Action: "s3:*", Resource: "*"}}}
   Role: {Type: AWS::IAM::Role, Properties: {RoleName: own}}
   F:
     Type: AWS::Serverless::Function

@@ -1,0 +1,49 @@
+//! The template's roles as the local cloud enforces them, and who acts as which: each function by the access key that it
+//! signs with, a state machine's executions and a schedule by the role that they name.
+
+use local_aws::iam::{Authority, Policy, Right, RoleSpec};
+use local_aws::lambda::Lambda;
+
+use crate::error::{Error, Result};
+use crate::template::{Role, Schedule, Stack};
+
+/// Deploys all roles.
+///
+/// # Errors
+/// A policy that cannot be enforced; a schedule whose role may not do what the schedule is for.
+pub(super) fn deploy(iam: &Authority, stack: &Stack) -> Result<()> {
+    let roles = stack.roles.iter().map(spec).collect::<Result<_>>()?;
+    let key = |bucket: &crate::template::Bucket| Some((bucket.name.clone(), bucket.kms_key_arn.clone()?));
+    iam.deploy(roles, stack.buckets.iter().filter_map(key).collect());
+    for function in &stack.functions {
+        iam.issue(&Lambda::access_key_id(&function.arn), &function.role_arn, &function.name)
+            .ok_or_else(|| not_deployed(&function.role_arn, &function.name))?;
+    }
+    stack.schedules.iter().try_for_each(|schedule| check_schedule(iam, schedule))
+}
+
+fn spec(role: &Role) -> Result<RoleSpec> {
+    let read = |policy: &crate::template::RolePolicy| {
+        Policy::read(&policy.document)
+            .map_err(Error::cloud(format!("the policy {} of {} cannot be enforced", policy.name, role.arn)))
+    };
+    Ok(RoleSpec { arn: role.arn.clone(), policies: role.policies.iter().map(read).collect::<Result<_>>()? })
+}
+
+fn not_deployed(role_arn: &str, whose: &str) -> Error {
+    Error::Unexpected(format!("the role {role_arn} of {whose} is not deployed"))
+}
+
+/// No local clock starts executions, so a schedule's role is asked for when it is deployed: on AWS the missing right would
+/// show at night, in a queue.
+fn check_schedule(iam: &Authority, schedule: &Schedule) -> Result<()> {
+    let Some(role_arn) = &schedule.role_arn else { return Ok(()) };
+    let session = iam.assume(role_arn, &schedule.state_machine);
+    let session = session.ok_or_else(|| not_deployed(role_arn, &format!("{}'s schedule", schedule.state_machine)))?;
+    let start = Right::new("states:StartExecution", &schedule.state_machine_arn);
+    let keep = schedule.dead_letter_arn.as_ref().map(|queue| Right::new("sqs:SendMessage", queue));
+    for right in std::iter::once(start).chain(keep) {
+        session.check(&right).map_err(Error::cloud(format!("{}'s schedule cannot work", schedule.state_machine)))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! The proof that nothing superfluous is granted: everything that roles ask for in the runs that there can be is written
+//! down; then each smallest part of each role is taken away in turn, and something that was asked for must be refused.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Output;
+
+use pageviews::template::{self, Template};
+use serde_json::json;
+use tempfile::TempDir;
+use tests::{Asked, Cloud, Deployment, repository};
+
+use crate::atoms::Apart;
+
+/// What only AWS itself uses, so that no run here asks for it: action, and why and where that is written.
+const USED_BY_AWS: &[(&str, &str)] = &[
+    // Lambda writes the log and the traces of a function with the function's role:
+    // https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html and
+    // https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html
+    ("logs:CreateLogStream", "Lambda and log delivery write logs"),
+    ("logs:PutLogEvents", "Lambda and log delivery write logs"),
+    ("xray:PutTraceSegments", "Lambda and Step Functions write traces"),
+    ("xray:PutTelemetryRecords", "Lambda and Step Functions write traces"),
+    // https://docs.aws.amazon.com/step-functions/latest/dg/concepts-xray-tracing.html
+    ("xray:GetSamplingRules", "Step Functions samples traces"),
+    ("xray:GetSamplingTargets", "Step Functions samples traces"),
+    // https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html
+    ("logs:CreateLogDelivery", "Step Functions delivers its log"),
+    ("logs:GetLogDelivery", "Step Functions delivers its log"),
+    ("logs:UpdateLogDelivery", "Step Functions delivers its log"),
+    ("logs:DeleteLogDelivery", "Step Functions delivers its log"),
+    ("logs:ListLogDeliveries", "Step Functions delivers its log"),
+    ("logs:PutResourcePolicy", "Step Functions delivers its log"),
+    ("logs:DescribeResourcePolicies", "Step Functions delivers its log"),
+    ("logs:DescribeLogGroups", "Step Functions delivers its log"),
+    // The example policies for data catalogs have it beside StartQueryExecution:
+    // https://docs.aws.amazon.com/athena/latest/ug/datacatalogs-example-policies.html
+    ("athena:GetDataCatalog", "Athena looks for the catalog that a query names"),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn nothing_superfluous_is_granted() {
+    prove(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn nothing_superfluous_is_granted_with_a_key_of_the_stack() {
+    prove(&[("Encryption", "SSE_KMS")]).await;
+}
+
+async fn prove(parameters: &[(&str, &str)]) {
+    let asked = recording(parameters).await;
+    let refused: Vec<&Asked> = asked.iter().filter(|one| !one.allowed).collect();
+    assert!(refused.is_empty(), "runs that succeed are refused nothing: {refused:#?}");
+
+    let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let deployment = template::Deployment { parameters, ..template::Deployment::default() };
+    let stack = Template::load(&repository().join("template.yaml")).expect("a template").resolve(&deployment);
+    let mut superfluous = Vec::new();
+    let mut exempt = BTreeSet::new();
+    for role in stack.expect("a stack").roles {
+        let asked: Vec<&Asked> = asked.iter().filter(|one| one.role == role.arn).collect();
+        let apart = Apart::of(&role);
+        for one in &asked {
+            assert!(apart.allows(one, None), "taken apart, {} allows something else: {one:?}", role.logical_id);
+        }
+        for (index, atom) in apart.atoms.iter().enumerate() {
+            if USED_BY_AWS.iter().any(|(action, _)| *action == atom.action) {
+                exempt.insert(atom.action.clone());
+            } else if asked.iter().all(|one| apart.allows(one, Some(index))) {
+                superfluous.push(format!("{} · {atom}", role.logical_id));
+            }
+        }
+    }
+    assert!(superfluous.is_empty(), "no run misses these {}:\n{}", superfluous.len(), superfluous.join("\n"));
+    let listed: BTreeSet<String> = USED_BY_AWS.iter().map(|(action, _)| (*action).to_owned()).collect();
+    assert_eq!(listed, exempt, "what AWS alone uses is listed if, and only if, a role allows it");
+}
+
+/// Everything that roles ask for, from the empty lake on, in every way that a run can go.
+async fn recording(parameters: &[(&str, &str)]) -> Vec<Asked> {
+    let parameters = parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let cloud = Cloud::deploy(Deployment { parameters, ..Deployment::default() }).await;
+    let run = |input| {
+        let cloud = &cloud;
+        async move { cloud.run(&input).await.succeeded() }
+    };
+    let _ = run(json!({})).await;
+    let raw = TempDir::new().expect("a temporary folder");
+    generate(raw.path(), "2026-01-30", 3);
+    cloud.put_raw(raw.path()).await;
+    let full = run(json!({})).await;
+    assert!(full.states.iter().any(|state| state == "Full Load"), "{:?}", full.states);
+    generate(raw.path(), "2026-02-02", 1);
+    cloud.put_raw(raw.path()).await;
+    let incremental = run(json!({})).await;
+    assert!(incremental.states.iter().any(|state| state == "Incremental Load Step 5"), "{:?}", incremental.states);
+    // This one has a version before the last to remove.
+    let _ = run(json!({})).await;
+    let _ = run(json!({"full_refresh": true, "logical_date": "2026-02-03T00:00:00Z"})).await;
+    let asked = cloud.asked();
+    assert!(asked.len() > 100, "the recording is too short to prove anything: {}", asked.len());
+    asked
+}
+
+fn generate(folder: &Path, start: &str, days: u32) {
+    let Output { status, stderr, .. } = Cloud::command()
+        .args(["generate", "--customers", "20", "--seed", "3", "--views", "300", "--start", start])
+        .args(["--days", &days.to_string(), "--out"])
+        .arg(folder)
+        .output()
+        .expect("pageviews generates");
+    assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
+}
