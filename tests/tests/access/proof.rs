@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Output;
 
 use pageviews::template::{self, Template};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::{Asked, Cloud, Deployment, repository};
 
@@ -98,9 +98,33 @@ async fn recording(parameters: &[(&str, &str)]) -> Vec<Asked> {
     // This one has a version before the last to remove.
     let _ = run(json!({})).await;
     let _ = run(json!({"full_refresh": true, "logical_date": "2026-02-03T00:00:00Z"})).await;
+    swap_again(&cloud).await;
     let asked = cloud.asked();
     assert!(asked.len() > 100, "the recording is too short to prove anything: {}", asked.len());
     asked
+}
+
+/// Invokes Step 4 once more as the last run did, as if its first answer had been lost: it finds its note there already.
+async fn swap_again(cloud: &Cloud) {
+    let states = aws_sdk_sfn::Client::new(&cloud.config);
+    let machines = states.list_state_machines().send().await.expect("state machines");
+    let machine = machines.state_machines().first().expect("a state machine").state_machine_arn();
+    let runs = states.list_executions().state_machine_arn(machine).send().await.expect("executions");
+    let last = runs.executions().first().expect("an execution").execution_arn();
+    let mut pages = states.get_execution_history().execution_arn(last).into_paginator().send();
+    let mut payload = None;
+    while let Some(page) = pages.next().await {
+        let page = page.expect("a page of the history");
+        let scheduled = page.events().iter().filter_map(|event| event.task_scheduled_event_details());
+        let arguments = scheduled.map(|task| serde_json::from_str::<Value>(task.parameters()).expect("JSON"));
+        let mut swaps = arguments.filter(|one| one["FunctionName"].to_string().contains("incremental-load-step-4"));
+        payload = payload.or(swaps.next().map(|one| one["Payload"].to_string()));
+    }
+    let lambda = aws_sdk_lambda::Client::new(&cloud.config);
+    let payload = aws_sdk_lambda::primitives::Blob::new(payload.expect("the last run swapped"));
+    let invoked = lambda.invoke().function_name("incremental-load-step-4").payload(payload).send().await;
+    let invoked = invoked.expect("an answer");
+    assert_eq!(invoked.function_error(), None, "{:?}", invoked.payload());
 }
 
 fn generate(folder: &Path, start: &str, days: u32) {

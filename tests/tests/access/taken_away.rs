@@ -113,10 +113,7 @@ async fn put_a_day(cloud: &Cloud) {
     let raw = TempDir::new().expect("a temporary folder");
     let files = [
         ("customers/country=CH/c.csv", "customer_id,name,email,created_at\n1,Ada,ada@example.com,2026-01-01\n"),
-        (
-            "pageviews/year=2026/month=01/day=01/p.csv",
-            "view_id,customer_id,url,viewed_at\n1,1,/,2026-01-01 00:00:01\n",
-        ),
+        ("pageviews/year=2026/month=01/day=01/p.csv", "view_id,customer_id,url,viewed_at\n1,1,/,2026-01-01 00:00:01\n"),
     ];
     for (name, content) in files {
         let path = raw.path().join(name);

@@ -60,13 +60,7 @@ pub(super) fn spawn(athena: &Athena, engine: Engine, query: Query, prepared: Res
     tokio::spawn(async move { Box::pin(run(&athena, &engine, query, prepared, &stop)).await });
 }
 
-async fn run(
-    athena: &Athena,
-    engine: &Engine,
-    mut query: Query,
-    prepared: Result<Prepared, Error>,
-    stop: &Notify,
-) {
+async fn run(athena: &Athena, engine: &Engine, mut query: Query, prepared: Result<Prepared, Error>, stop: &Notify) {
     let submitted = Instant::now();
     let attempt = AssertUnwindSafe(attempt(athena, engine, &mut query, prepared, stop)).catch_unwind().await;
     let mut outcome = attempt.unwrap_or_else(|_| Err(End::Broken("the query's task panicked".to_owned())));

@@ -14,7 +14,11 @@ pub(super) fn of(operation: &str, input: &Value, place: &Place) -> Option<Vec<Ri
         "ListQueues" => return Some(vec![Right::new("sqs:ListQueues", "*")]),
         "GetQueueUrl" => (operation, text("QueueName")),
         "DeleteMessageBatch" => ("DeleteMessage", name_in(text("QueueUrl"))),
-        "GetQueueAttributes" | "PurgeQueue" | "SendMessage" | "ReceiveMessage" | "DeleteMessage"
+        "GetQueueAttributes"
+        | "PurgeQueue"
+        | "SendMessage"
+        | "ReceiveMessage"
+        | "DeleteMessage"
         | "ChangeMessageVisibility" => (operation, name_in(text("QueueUrl"))),
         _ => return None,
     };

@@ -97,14 +97,18 @@ impl Builder<'_> {
     pub(super) fn check_role(&self, arn: &str) -> Result<()> {
         for (logical, kind, resource) in self.resolver.resources()? {
             if kind == "AWS::IAM::Role"
-                && attributes::arn(kind, &attributes::name(self.resolver, logical, kind, resource)?, self.resolver.deployment)
-                    == arn
+                && attributes::arn(
+                    kind,
+                    &attributes::name(self.resolver, logical, kind, resource)?,
+                    self.resolver.deployment,
+                ) == arn
             {
                 return Ok(());
             }
         }
-        let message =
-            format!("the template does not declare the role {arn}, so the local deployment cannot enforce what it may do");
+        let message = format!(
+            "the template does not declare the role {arn}, so the local deployment cannot enforce what it may do"
+        );
         Err(within(self.at(&["Role"]).unwrap_or(self.resource).error(message), &["Role"]))
     }
 
@@ -148,7 +152,8 @@ impl Builder<'_> {
 
     /// One item of a function's or a state machine's `Policies`.
     fn sam_policy(&self, node: &Node) -> Result<Option<RolePolicy>> {
-        let unreadable = || node.error("a policy's name, a policy document or one SAM policy template is expected here");
+        let unreadable =
+            || node.error("a policy's name, a policy document or one SAM policy template is expected here");
         let Some(value) = self.resolver.value(node)? else { return Ok(None) };
         let (name, parameters) = match &value {
             Value::String(arn) if arn.starts_with("arn:") => return self.managed(arn, node).map(Some),

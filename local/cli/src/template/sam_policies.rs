@@ -112,10 +112,7 @@ const TEMPLATES: [PolicyTemplate; 9] = [
     PolicyTemplate {
         name: "S3WritePolicy",
         parameter: "BucketName",
-        statements: &[(
-            &["s3:PutObject", "s3:PutObjectAcl", "s3:PutLifecycleConfiguration"],
-            &[S3("{}"), S3("{}/*")],
-        )],
+        statements: &[(&["s3:PutObject", "s3:PutObjectAcl", "s3:PutLifecycleConfiguration"], &[S3("{}"), S3("{}/*")])],
     },
     PolicyTemplate {
         name: "SQSPollerPolicy",
@@ -147,8 +144,8 @@ const TEMPLATES: [PolicyTemplate; 9] = [
 /// The policy document that a template stands for, or why there is none.
 pub(super) fn expand(name: &str, parameters: &Value, deployment: &Deployment) -> Result<Value, String> {
     let template = TEMPLATES.iter().find(|template| template.name == name);
-    let template = template
-        .ok_or_else(|| format!("the SAM policy template {name} is not supported by the local deployment"))?;
+    let template =
+        template.ok_or_else(|| format!("the SAM policy template {name} is not supported by the local deployment"))?;
     let wanted = template.parameter;
     let wrong = || format!("the SAM policy template {name} takes one parameter, {wanted}");
     let given = parameters.as_object().filter(|given| given.len() == 1).ok_or_else(wrong)?;
