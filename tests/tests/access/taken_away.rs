@@ -32,7 +32,7 @@ const CASES: [Case; 5] = [
         text: "glue:BatchCreatePartition",
         state: "Load Pageviews Partitions",
         error: "QueryFailed",
-        says: ["LoadPageviewsPartitionsRole", "glue:BatchCreatePartition", "table/appdb/pageviews"],
+        says: ["LoadPageviewsPartitionsRole", "glue:BatchCreatePartition", ":catalog"],
     },
     Case {
         resource: "QueryCountRole",

@@ -73,7 +73,8 @@ pub(super) async fn run(arguments: &UpArguments, console: Console) -> Result<()>
         // It may come later.
         warn(&format!("warning: {}; until then executions fail with Lambda.SdkClientException", error.line()));
     }
-    let cloud = Cloud::start(&CloudConfig { lambda_endpoint, access_log: arguments.access_log.clone(), ..config }).await?;
+    let cloud =
+        Cloud::start(&CloudConfig { lambda_endpoint, access_log: arguments.access_log.clone(), ..config }).await?;
     console.report(&report(&cloud, &arguments.deploy.region), human)?;
     signals.next().await;
     cloud.stop().await
