@@ -18,8 +18,8 @@ import rie
 BUILD = pathlib.Path(sys.argv[2] if len(sys.argv) > 2 else rie.ROOT / ".aws-sam" / "build").resolve()
 # The C library of Amazon Linux 2023. https://docs.aws.amazon.com/linux/al2023/release-notes/all-packages-al2023.7.html
 GLIBC = (2, 34)
-# Far above what a function has today: what grows beyond it grew by mistake, and starts slower.
-LARGEST_MB = 16
+# Above what a function has without optimisation: what grows beyond it has something among its dependencies by mistake.
+LARGEST_MB = 40
 
 
 def glibc(program):
