@@ -61,6 +61,29 @@ impl Table {
         self.0.parameters().and_then(|parameters| parameters.get(name)).map(String::as_str)
     }
 
+    /// This entry with more columns at the end.
+    fn with_columns(&self, columns: &[(String, String)]) -> Result<TableInput> {
+        let mut storage =
+            self.0.storage_descriptor().cloned().unwrap_or_else(|| types::StorageDescriptor::builder().build());
+        for (name, column_type) in columns {
+            let column = types::Column::builder().name(name).r#type(column_type).build();
+            let column =
+                column.map_err(|source| Error::ServiceError { operation: "glue:Column", source: source.into() })?;
+            storage.columns.get_or_insert_default().push(column);
+        }
+        TableInput::builder()
+            .name(self.name())
+            .set_description(self.0.description().map(str::to_owned))
+            .set_owner(self.0.owner().map(str::to_owned))
+            .retention(self.0.retention())
+            .storage_descriptor(storage)
+            .set_partition_keys(self.0.partition_keys.clone())
+            .set_table_type(self.0.table_type().map(str::to_owned))
+            .set_parameters(self.0.parameters().cloned())
+            .build()
+            .map_err(|source| Error::ServiceError { operation: "glue:TableInput", source: source.into() })
+    }
+
     /// This entry under `name`, with another state: its location, its metadata file and the one before.
     fn with_state(&self, name: &str, location: &str, metadata: &str, before: Option<&str>) -> Result<TableInput> {
         let storage =
@@ -157,6 +180,25 @@ impl Catalog {
             Ok(_) => Ok(()),
             Err(error) if error.code() == Some("AlreadyExistsException") => self.update(input, None).await,
             Err(error) => Err(Error::service("glue:CreateTable", error)),
+        }
+    }
+
+    /// Appends columns to a table, if it still is as it was read. What else its entry holds stays, and no file is
+    /// touched: older ones have no value in the new columns.
+    ///
+    /// # Errors
+    /// [`Error::TableChanged`] if somebody was faster; [`Error::ServiceError`] and [`Error::ServiceRefused`].
+    pub async fn add_columns(&self, table: &Table, columns: &[(String, String)]) -> Result<()> {
+        let input = table.with_columns(columns)?;
+        let request = self.client.update_table().database_name(self.database.as_str()).table_input(input);
+        let request = request.skip_archive(true).version_id(table.version());
+        match Box::pin(request.send()).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.code() == Some("ConcurrentModificationException") => Err(Error::TableChanged {
+                table: table.name().to_owned(),
+                problem: error.message().unwrap_or("Glue refused the version that was read").to_owned(),
+            }),
+            Err(error) => Err(Error::service("glue:UpdateTable", error)),
         }
     }
 

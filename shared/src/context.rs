@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::history::History;
 use crate::lake::Lake;
 use crate::lambda::Clients;
+use crate::objects::Objects;
 use crate::sql::Identifier;
 use crate::usage::{Meter, Usage};
 use crate::{Error, Result};
@@ -27,9 +28,9 @@ pub const PREVIOUS: &str = "pageviews_daily_previous";
 /// <https://docs.aws.amazon.com/step-functions/latest/dg/input-output-contextobject.html>
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invocation {
-    /// The execution's ARN: what identifies a run.
+    /// The execution's ARN: what identifies a run. Of a function that an event starts: the request id.
     pub execution_arn: String,
-    /// The state's name.
+    /// The state's name; empty for a function that an event starts.
     pub state: String,
     /// How often the execution was redriven. A redriven state runs its statements afresh where it may.
     pub redrive_count: u32,
@@ -56,6 +57,17 @@ impl Invocation {
         Ok((invocation, input))
     }
 
+    /// The invocation of a function that a service starts: it stands for itself. Its request id stays the same when
+    /// Lambda invokes the function again after a failure.
+    /// <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] saying what the event lacks.
+    pub fn of_event<I: DeserializeOwned>(request_id: &str, event: Value) -> Result<(Self, I)> {
+        let invocation = Self { execution_arn: request_id.to_owned(), state: String::new(), redrive_count: 0 };
+        Ok((invocation, serde_json::from_value(event).map_err(|problem| invalid(&problem))?))
+    }
+
     /// The run: twelve hexadecimal digits that stand for the execution in names and locations.
     pub fn run(&self) -> String {
         hex(&Sha256::digest(self.execution_arn.as_bytes())[..6])
@@ -72,7 +84,7 @@ fn invalid(problem: &dyn std::fmt::Display) -> Error {
 }
 
 /// Lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
@@ -93,6 +105,8 @@ pub struct Context<S = ()> {
     pub catalog: Catalog,
     /// Folders.
     pub lake: Lake,
+    /// Objects.
+    pub objects: Objects,
     /// Executions.
     pub history: History,
     /// What this invocation uses.
@@ -114,6 +128,7 @@ impl<S> Context<S> {
             athena: Athena::new(clients, config, invocation.clone(), Arc::clone(&clock), deadline),
             catalog: Catalog::new(clients.glue.clone(), config.database.clone()),
             lake: Lake::new(clients.s3.clone()),
+            objects: Objects::new(&clients.s3),
             history: clients.states.clone(),
             meter: Arc::clone(&clients.meter),
             clock,
@@ -131,6 +146,11 @@ impl<S> Context<S> {
     /// The time.
     pub fn now(&self) -> SystemTime {
         self.clock.now()
+    }
+
+    /// Ends after `duration`.
+    pub async fn sleep(&self, duration: std::time::Duration) {
+        self.clock.sleep(duration).await;
     }
 
     /// The name of this run's temporary table; no other run has it.

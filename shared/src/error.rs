@@ -29,6 +29,10 @@ pub const CODES: &[&str] = &[
     "QueryCancelled",
     "ServiceError",
     "ServiceRefused",
+    "SourceRefused",
+    "SourceInProgress",
+    "SourceChanged",
+    "TableChanged",
 ];
 
 /// Service error codes that mean "later": the SDK has already retried them a few times when we see one.
@@ -169,6 +173,42 @@ pub enum Error {
         #[source]
         source: Source,
     },
+
+    /// A file is not loaded, for a reason that lies in the file. The same file would be refused again.
+    #[error("{source_uri} is refused, and nothing of it is loaded: {problem}")]
+    SourceRefused {
+        /// The file.
+        source_uri: String,
+        /// Why.
+        problem: String,
+    },
+
+    /// A file with the same content is being loaded; when that is done, this one is a duplicate.
+    #[error("{source_uri} has the content of the source {other}, which is not loaded yet")]
+    SourceInProgress {
+        /// The file.
+        source_uri: String,
+        /// The other source.
+        other: String,
+    },
+
+    /// A file is no longer what its event says. The event of what it is now comes, or came, by itself.
+    #[error("{source_uri} was replaced or deleted since its event: {problem}")]
+    SourceChanged {
+        /// The file.
+        source_uri: String,
+        /// What was found.
+        problem: String,
+    },
+
+    /// A table's entry changed while a column was to be added; the next attempt sees it as it is now.
+    #[error("the table {table} changed while a column was being added: {problem}")]
+    TableChanged {
+        /// The table.
+        table: String,
+        /// What was found.
+        problem: String,
+    },
 }
 
 impl Error {
@@ -191,6 +231,10 @@ impl Error {
             Self::QueryCancelled { .. } => "QueryCancelled",
             Self::ServiceError { .. } => "ServiceError",
             Self::ServiceRefused { .. } => "ServiceRefused",
+            Self::SourceRefused { .. } => "SourceRefused",
+            Self::SourceInProgress { .. } => "SourceInProgress",
+            Self::SourceChanged { .. } => "SourceChanged",
+            Self::TableChanged { .. } => "TableChanged",
         }
     }
 

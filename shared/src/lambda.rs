@@ -37,11 +37,43 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an invocation may take at most. <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
 const LONGEST: Duration = Duration::from_mins(15);
 
-/// Runs a function until Lambda ends the process. `handle` is the function's story; its settings are read once.
+/// Runs the function of a state until Lambda ends the process. `handle` is the function's story; its settings are read
+/// once.
 ///
 /// If the environment is incomplete, Lambda is told so as an initialisation error and the process ends:
 /// <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-initerror>
 pub fn run<S, I, O, H>(handle: H) -> ExitCode
+where
+    S: Settings,
+    I: DeserializeOwned,
+    O: Serialize,
+    H: AsyncFn(&Context<S>, I) -> Result<O>,
+{
+    start(handle, StartedBy::State)
+}
+
+/// Runs a function that a service starts by an event of its own, such as S3's: no execution stands behind it, and the
+/// event may hold more than the function reads. Otherwise like [`run`].
+pub fn run_for_events<S, I, O, H>(handle: H) -> ExitCode
+where
+    S: Settings,
+    I: DeserializeOwned,
+    O: Serialize,
+    H: AsyncFn(&Context<S>, I) -> Result<O>,
+{
+    start(handle, StartedBy::Event)
+}
+
+/// What invokes a function.
+#[derive(Clone, Copy, Debug)]
+enum StartedBy {
+    /// A state of an execution, which the event names.
+    State,
+    /// A service.
+    Event,
+}
+
+fn start<S, I, O, H>(handle: H, started_by: StartedBy) -> ExitCode
 where
     S: Settings,
     I: DeserializeOwned,
@@ -54,7 +86,7 @@ where
         .enable_all()
         .build()
         .map_err(BoxError::from)
-        .and_then(|runtime| runtime.block_on(serve(handle, started)));
+        .and_then(|runtime| runtime.block_on(serve(handle, started_by, started)));
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -64,7 +96,7 @@ where
     }
 }
 
-async fn serve<S, I, O, H>(handle: H, started: SystemTime) -> Result<(), BoxError>
+async fn serve<S, I, O, H>(handle: H, started_by: StartedBy, started: SystemTime) -> Result<(), BoxError>
 where
     S: Settings,
     I: DeserializeOwned,
@@ -79,12 +111,13 @@ where
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let start = clock.now().duration_since(started).unwrap_or_default();
     let start_micros = AtomicU64::new(u64::try_from(start.as_micros()).unwrap_or(0));
-    let function = &Function { handle, config, settings, clients, clock, started, start_micros };
+    let function = &Function { handle, started_by, config, settings, clients, clock, started, start_micros };
     lambda_runtime::run(service_fn(|event| function.invoke::<I, O>(event))).await
 }
 
 struct Function<S, H> {
     handle: H,
+    started_by: StartedBy,
     config: Config,
     settings: Arc<S>,
     clients: Clients,
@@ -137,8 +170,13 @@ impl<S, H> Function<S, H> {
         H: AsyncFn(&Context<S>, I) -> Result<O>,
     {
         let deadline = deadline(event.context.deadline(), self.started);
-        let (invocation, input) = Invocation::split::<I>(event.payload)?;
-        telemetry::works_for(&tracing::Span::current(), &invocation);
+        let (invocation, input) = match self.started_by {
+            StartedBy::State => Invocation::split::<I>(event.payload)?,
+            StartedBy::Event => Invocation::of_event::<I>(&event.context.request_id, event.payload)?,
+        };
+        if matches!(self.started_by, StartedBy::State) {
+            telemetry::works_for(&tracing::Span::current(), &invocation);
+        }
         tracing::info!(redrive_count = invocation.redrive_count, "begins");
         let settings = Arc::clone(&self.settings);
         let context =

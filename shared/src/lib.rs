@@ -13,6 +13,7 @@ pub mod error;
 pub mod history;
 pub mod lake;
 pub mod lambda;
+pub mod objects;
 pub mod sql;
 pub mod telemetry;
 pub mod usage;

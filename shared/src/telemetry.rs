@@ -49,7 +49,13 @@ where
 /// What the lines of one invocation have in common. Whom it works for is not known until the event is read. The span
 /// is on at every level: lines of errors need it most.
 pub(crate) fn invocation(request_id: &str) -> Span {
-    tracing::error_span!("invocation", request_id, execution_arn = tracing::field::Empty, state = tracing::field::Empty,)
+    use tracing::field::Empty;
+    tracing::error_span!("invocation", request_id, execution_arn = Empty, state = Empty, source = Empty)
+}
+
+/// From here on the lines of the current invocation name the file that it reads.
+pub fn reads(source: &str) {
+    Span::current().record("source", source);
 }
 
 /// From here on the lines name the execution and the state.

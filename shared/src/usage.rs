@@ -31,7 +31,7 @@ pub struct Requests {
     pub athena: u64,
     /// To Glue.
     pub glue: u64,
-    /// To S3. The functions only list there.
+    /// To S3.
     pub s3: u64,
     /// To Step Functions.
     pub states: u64,

@@ -7,6 +7,7 @@
 pub mod athena;
 mod clock;
 pub mod glue;
+pub mod lake;
 pub mod s3;
 pub mod states;
 
@@ -79,6 +80,7 @@ struct Script {
 #[derive(Debug)]
 pub struct Aws {
     script: Arc<Mutex<Script>>,
+    lake: Option<lake::Lake>,
     clock: Arc<VirtualClock>,
     invocation: Invocation,
     seconds: u64,
@@ -90,7 +92,20 @@ impl Aws {
         let script = Script { replies: replies.into_iter().collect(), calls: Vec::new() };
         let invocation =
             Invocation { execution_arn: EXECUTION.to_owned(), state: "State".to_owned(), redrive_count: 0 };
-        Self { script: Arc::new(Mutex::new(script)), clock: Arc::default(), invocation, seconds: 60 }
+        Self { script: Arc::new(Mutex::new(script)), lake: None, clock: Arc::default(), invocation, seconds: 60 }
+    }
+
+    /// Answers by a lake that remembers.
+    pub fn over(lake: &lake::Lake) -> Self {
+        Self { lake: Some(lake.clone()), ..Self::new([]) }
+    }
+
+    /// The invocation's request id, for a function that an event starts.
+    #[must_use]
+    pub fn with_request(mut self, id: &str) -> Self {
+        id.clone_into(&mut self.invocation.execution_arn);
+        self.invocation.state.clear();
+        self
     }
 
     /// The time that each invocation has.
@@ -154,6 +169,12 @@ impl Aws {
         assert!(left.is_empty(), "these calls were not made: {left:?}");
     }
 
+    fn http_client(&self) -> SharedHttpClient {
+        let script = Arc::clone(&self.script);
+        let script = http_client_fn(move |_, _| SharedHttpConnector::new(Connector { script: Arc::clone(&script) }));
+        self.lake.as_ref().map_or(script, lake::Lake::http_client)
+    }
+
     fn sdk_config(&self) -> SdkConfig {
         let credentials = Credentials::new("test", "test", None, None, "canned");
         SdkConfig::builder()
@@ -161,13 +182,9 @@ impl Aws {
             .region(Region::from_static("us-east-1"))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .retry_config(aws_config::retry::RetryConfig::disabled())
-            .http_client(http_client(Arc::clone(&self.script)))
+            .http_client(self.http_client())
             .build()
     }
-}
-
-fn http_client(script: Arc<Mutex<Script>>) -> SharedHttpClient {
-    http_client_fn(move |_, _| SharedHttpConnector::new(Connector { script: Arc::clone(&script) }))
 }
 
 #[derive(Debug)]

@@ -33,6 +33,15 @@ fn functions_stand_on_shared_alone() {
 }
 
 #[test]
+fn what_both_sides_know_of_csv_is_a_leaf() {
+    let direct = &dependencies(false)["schema"];
+    let pure = ["memchr", "serde", "simdutf8"];
+    for dependency in direct {
+        assert!(pure.contains(&dependency.as_str()), "schema depends on {dependency}: it is a leaf without IO");
+    }
+}
+
+#[test]
 fn the_local_cloud_knows_nothing_of_production() {
     let functions = functions();
     for (package, direct) in dependencies(true).iter().filter(|(name, _)| is_local(name)) {

@@ -102,6 +102,10 @@ fn every_error_of_ours_is_either_retried_or_final() {
         "QueryRetryable",
         "RawDataMissing",
         "ServiceRefused",
+        "SourceChanged",
+        "SourceInProgress",
+        "SourceRefused",
+        "TableChanged",
         "UsageUnknown",
     ];
     for task in tasks() {

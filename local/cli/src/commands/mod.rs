@@ -1,6 +1,7 @@
 //! The commands, one file each, and how they end.
 
 mod demo;
+mod discover;
 mod generate;
 mod hand_over;
 mod load;
@@ -41,6 +42,7 @@ const EXAMPLES: &str = "\
 Examples:
   pageviews demo                                    everything, end to end, in some seconds
   pageviews generate --out raw --days 30            data to play with
+  pageviews discover raw/customers                  what CSV files hold, and the table that would read them
   pageviews load raw                                check it and upload it
   pageviews run                                     run PageViewsTransform once
   pageviews query \"SELECT * FROM pageviews_daily ORDER BY view_count DESC LIMIT 10\"
@@ -53,6 +55,7 @@ Exit codes: 0 done, 1 failed, 2 the command line makes no sense.";
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::DemoArguments),
+    Discover(discover::DiscoverArguments),
     Generate(generate::GenerateArguments),
     Load(load::LoadArguments),
     Run(run::RunArguments),
@@ -105,6 +108,7 @@ async fn until_interrupted(command: Command, console: Console) -> Result<()> {
 async fn dispatch(command: Command, console: Console) -> Result<()> {
     match command {
         Command::Demo(arguments) => demo::run(arguments, console).await,
+        Command::Discover(arguments) => discover::run(&arguments, console),
         Command::Generate(arguments) => generate::run(&arguments, console),
         Command::Load(arguments) => load::run(&arguments, console).await,
         Command::Run(arguments) => run::run(&arguments, console).await,
