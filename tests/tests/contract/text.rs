@@ -16,7 +16,8 @@ fn every_module_opens_with_its_story() {
 fn mains_of_functions_are_wiring() {
     for function in functions() {
         let file = format!("functions/{function}/src/main.rs");
-        let lines = text(&file).lines().count();
+        // A function of many modules names them here.
+        let lines = text(&file).lines().filter(|line| !line.starts_with("mod ")).count();
         assert!(lines <= 15, "{file} has {lines} lines: what a state does belongs into handler.rs");
     }
 }

@@ -69,6 +69,9 @@ fn gzip(file: &[u8]) -> Vec<u8> {
     archive.finish().unwrap()
 }
 
+/// The file of a case that says what is found.
+const FACTS: &str = "found.json";
+
 fn facts(found: &Found) -> Value {
     json!({
         "refusal": found.refusal,
@@ -129,7 +132,7 @@ fn every_case_becomes_what_is_expected() {
             assert_eq!((unpacked_files, unpacked.gzip), (files.clone(), true), "{} packed", folder.display());
         }
         let text = serde_json::to_string_pretty(&facts(&found)).unwrap() + "\n";
-        files.insert("found.json".to_owned(), text.into_bytes());
+        files.insert(FACTS.to_owned(), text.into_bytes());
         let expected = folder.join("expected");
         if std::env::var_os("UPDATE_CASES").is_some() {
             let _absent_the_first_time = fs::remove_dir_all(&expected);
@@ -140,6 +143,9 @@ fn every_case_becomes_what_is_expected() {
         }
         let mut tree = BTreeMap::new();
         read_tree(&expected, &expected, &mut tree);
+        let told: Value = serde_json::from_slice(&tree.remove(FACTS).unwrap()).unwrap();
+        assert_eq!(facts(&found), told, "{}", folder.display());
+        files.remove(FACTS);
         let shown = |files: &BTreeMap<String, Vec<u8>>| -> BTreeMap<String, String> {
             files.iter().map(|(key, content)| (key.clone(), String::from_utf8_lossy(content).into_owned())).collect()
         };

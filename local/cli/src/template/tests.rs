@@ -304,5 +304,5 @@ fn the_project_s_own_template_is_named_by_its_parameters() {
     assert!(stack.functions.iter().all(|function| function.name.starts_with("dev-")));
     let locations: Vec<&str> =
         stack.functions.iter().filter_map(|one| Some(one.environment.get("CUSTOMERS_LOCATION")?.as_str())).collect();
-    assert_eq!(locations, ["s3://my-lake/in/raw/customers/"; 2]);
+    assert_eq!(locations, ["s3://my-lake/in/raw/customers/"; 3]);
 }
