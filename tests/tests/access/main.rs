@@ -5,5 +5,6 @@
 
 mod atoms;
 mod callers;
+mod inbox;
 mod proof;
 mod taken_away;

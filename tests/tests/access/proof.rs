@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use tests::{Asked, Cloud, Deployment, repository};
 
 use crate::atoms::Apart;
+use crate::inbox;
 
 /// What only AWS itself uses, so that no run here asks for it: action, and why and where that is written.
 const USED_BY_AWS: &[(&str, &str)] = &[
@@ -36,6 +37,8 @@ const USED_BY_AWS: &[(&str, &str)] = &[
     // The example policies for data catalogs have it beside StartQueryExecution:
     // https://docs.aws.amazon.com/athena/latest/ug/datacatalogs-example-policies.html
     ("athena:GetDataCatalog", "Athena looks for the catalog that a query names"),
+    // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html: reading a version by its id needs it.
+    ("s3:GetObjectVersion", "the event names a version where the bucket keeps versions, as the local one does not"),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -46,6 +49,11 @@ async fn nothing_superfluous_is_granted() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn nothing_superfluous_is_granted_with_a_key_of_the_stack() {
     prove(&[("Encryption", "SSE_KMS")]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn nothing_superfluous_is_granted_where_columns_are_added() {
+    prove(&[("NewColumns", "ADD")]).await;
 }
 
 async fn prove(parameters: &[(&str, &str)]) {
@@ -79,7 +87,8 @@ async fn prove(parameters: &[(&str, &str)]) {
 
 /// Everything that roles ask for, from the empty lake on, in every way that a run can go.
 async fn recording(parameters: &[(&str, &str)]) -> Vec<Asked> {
-    let parameters = parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let mut parameters: Vec<String> = parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    parameters.push("MaxRejectedPercent=100".to_owned());
     let cloud = Cloud::deploy(Deployment { parameters, ..Deployment::default() }).await;
     let run = |input| {
         let cloud = &cloud;
@@ -99,6 +108,7 @@ async fn recording(parameters: &[(&str, &str)]) -> Vec<Asked> {
     let _ = run(json!({})).await;
     let _ = run(json!({"full_refresh": true, "logical_date": "2026-02-03T00:00:00Z"})).await;
     swap_again(&cloud).await;
+    inbox::drop_files(&cloud).await;
     let asked = cloud.asked();
     assert!(asked.len() > 100, "the recording is too short to prove anything: {}", asked.len());
     asked
