@@ -37,6 +37,8 @@ const USED_BY_AWS: &[(&str, &str)] = &[
     // The example policies for data catalogs have it beside StartQueryExecution:
     // https://docs.aws.amazon.com/athena/latest/ug/datacatalogs-example-policies.html
     ("athena:GetDataCatalog", "Athena looks for the catalog that a query names"),
+    // https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+    ("sqs:SendMessage", "Lambda sends what failed to the destination, with the function's role"),
     // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html: reading a version by its id needs it.
     ("s3:GetObjectVersion", "the event names a version where the bucket keeps versions, as the local one does not"),
 ];
