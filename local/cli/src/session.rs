@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
 use crate::clients::Clients;
-use crate::cloud::{Cloud, CloudConfig, LambdaEndpoint};
+use crate::cloud::{Cloud, CloudConfig, LambdaEndpoint, RETRY_DELAY};
 use crate::error::{Error, Result};
 use crate::template::{Deployment, Stack, StateMachine, Template};
 
@@ -44,6 +45,10 @@ pub struct DeployArguments {
     /// Deploy to this region
     #[arg(long, value_name = "NAME", default_value = "us-east-1")]
     pub region: String,
+    /// Wait this long before an event that a function failed on is tried again, and twice as long before the second
+    /// time (on AWS: 60)
+    #[arg(long, value_name = "SECONDS", default_value_t = RETRY_DELAY.as_secs(), env = "PAGEVIEWS_RETRY_DELAY")]
+    pub retry_delay: u64,
     /// Name the stack, and with it what the template does not name
     #[arg(long, value_name = "NAME", default_value = "pageviews-elt")]
     pub stack_name: String,
@@ -75,6 +80,7 @@ impl DeployArguments {
         CloudConfig {
             deployment: self.deployment(),
             functions: self.functions.clone(),
+            retry_delay: Duration::from_secs(self.retry_delay),
             listen: listen.unwrap_or(default.listen),
             ..default
         }

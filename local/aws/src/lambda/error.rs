@@ -26,12 +26,35 @@ pub enum LambdaError {
         /// Its size.
         bytes: usize,
     },
+    /// An event that nobody waits for is larger than 1 MB.
+    #[error("{bytes} byte payload is too large for the Event invocation type (limit 1048576 bytes)")]
+    EventTooLarge {
+        /// Its size.
+        bytes: usize,
+    },
     /// The event is not JSON.
     #[error("Could not parse request body into json: {0}")]
     InvalidPayload(#[source] serde_json::Error),
     /// The local cloud stopped meanwhile.
     #[error("the invocation was interrupted")]
     Interrupted(#[source] tokio::task::JoinError),
+    /// SQLite's reason.
+    #[error("the file of the functions' events cannot be used")]
+    Sqlite(#[from] rusqlite::Error),
+    /// The file of the events was written by another version of this program.
+    #[error("the file of the functions' events has another version, {found}: move it away")]
+    OtherVersion {
+        /// Its version.
+        found: i64,
+    },
+    /// A queue did not take the record of an event.
+    #[error("the queue {arn} did not take the record of an event")]
+    Destination {
+        /// ARN of the queue.
+        arn: String,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }
 
 impl LambdaError {
@@ -41,9 +64,11 @@ impl LambdaError {
             Self::NotFound { .. } => "ResourceNotFoundException",
             Self::InvalidName(_) => "InvalidParameterValueException",
             Self::TooManyRequests => "TooManyRequestsException",
-            Self::RequestTooLarge { .. } => "RequestTooLargeException",
+            Self::RequestTooLarge { .. } | Self::EventTooLarge { .. } => "RequestTooLargeException",
             Self::InvalidPayload(_) => "InvalidRequestContentException",
-            Self::Interrupted(_) => "ServiceException",
+            Self::Interrupted(_) | Self::Sqlite(_) | Self::OtherVersion { .. } | Self::Destination { .. } => {
+                "ServiceException"
+            }
         }
     }
 
@@ -51,9 +76,11 @@ impl LambdaError {
         match self {
             Self::NotFound { .. } => StatusCode::NOT_FOUND,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
-            Self::RequestTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::RequestTooLarge { .. } | Self::EventTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::InvalidName(_) | Self::InvalidPayload(_) => StatusCode::BAD_REQUEST,
-            Self::Interrupted(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Interrupted(_) | Self::Sqlite(_) | Self::OtherVersion { .. } | Self::Destination { .. } => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
         }
     }
 }
@@ -62,7 +89,7 @@ impl From<LambdaError> for WireError {
     fn from(error: LambdaError) -> Self {
         let (code, status) = (error.code(), error.status());
         let wire = match error {
-            LambdaError::Interrupted(source) => Self::internal(code, source),
+            ours if status.is_server_error() => Self::internal(code, ours),
             refused => Self::client(code, refused.to_string()).with_status(status),
         };
         wire.with_field("Type", if status.is_server_error() { "Service" } else { "User" })

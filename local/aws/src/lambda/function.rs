@@ -16,13 +16,17 @@ pub(super) struct Function {
     config: Arc<LambdaConfig>,
     registry: Registry,
     permits: Arc<Semaphore>,
+    /// Of events that nobody waits for: the rest of the function's concurrency is for those who wait.
+    event_permits: Arc<Semaphore>,
     idle: Mutex<Vec<Instance>>,
 }
 
 impl Function {
     pub(super) fn new(spec: FunctionSpec, config: Arc<LambdaConfig>, registry: Registry) -> Self {
-        let permits = Arc::new(Semaphore::new(config.concurrency));
-        Self { spec, config, registry, permits, idle: Mutex::default() }
+        let concurrency = spec.reserved_concurrency.unwrap_or(config.concurrency).min(config.concurrency);
+        let permits = Arc::new(Semaphore::new(concurrency));
+        let event_permits = Arc::new(Semaphore::new(config.event_concurrency.min(concurrency).max(1)));
+        Self { spec, config, registry, permits, event_permits, idle: Mutex::default() }
     }
 
     pub(super) fn spec(&self) -> &FunctionSpec {
@@ -32,6 +36,22 @@ impl Function {
     /// The right to run one invocation.
     pub(super) fn permit(&self) -> Result<OwnedSemaphorePermit, LambdaError> {
         Arc::clone(&self.permits).try_acquire_owned().map_err(|_| LambdaError::TooManyRequests)
+    }
+
+    /// The right to run one invocation, as soon as there is one.
+    pub(super) async fn wait_for_permit(&self) -> Option<OwnedSemaphorePermit> {
+        // The semaphore is never closed.
+        Arc::clone(&self.permits).acquire_owned().await.ok()
+    }
+
+    /// The right to work on one event; none when as many run as may.
+    pub(super) fn event_permit(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.event_permits).try_acquire_owned().ok()
+    }
+
+    /// Whether no invocation is allowed at all.
+    pub(super) fn is_switched_off(&self) -> bool {
+        self.spec.reserved_concurrency == Some(0)
     }
 
     /// Runs an invocation in a warm process, or in a new one.

@@ -9,7 +9,6 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
@@ -87,8 +86,9 @@ async fn invoke(lambda: &Lambda, name: &str, parts: &Parts, body: Body) -> Resul
             Ok(invoked(lambda.invoke(name, payload).await?, tail))
         }
         "Event" => {
-            start(lambda, name, payload)?;
-            Ok(StatusCode::ACCEPTED.into_response())
+            lambda.function(name)?;
+            let id = lambda.accept(name, payload)?;
+            Ok((StatusCode::ACCEPTED, [("x-amzn-requestid", id)]).into_response())
         }
         "DryRun" => {
             lambda.function(name)?;
@@ -96,23 +96,6 @@ async fn invoke(lambda: &Lambda, name: &str, parts: &Parts, body: Body) -> Resul
         }
         other => Err(WireError::client("InvalidParameterValueException", format!("no invocation type: {other}"))),
     }
-}
-
-/// Invokes without waiting. Unlike Lambda's, an event that fails is not tried again; the log tells of it.
-fn start(lambda: &Lambda, name: &str, payload: Bytes) -> Result<(), LambdaError> {
-    lambda.function(name)?;
-    let payload = super::checked(payload)?;
-    let (lambda, name) = (lambda.clone(), name.to_owned());
-    tokio::spawn(async move {
-        match lambda.invoke(&name, payload).await {
-            Ok(Invoked { function_error: None, .. }) => {}
-            Ok(Invoked { payload, .. }) => {
-                tracing::warn!(function = name, error = %String::from_utf8_lossy(&payload), "an event failed");
-            }
-            Err(error) => tracing::warn!(function = name, %error, "an event was refused"),
-        }
-    });
-    Ok(())
 }
 
 fn invoked(invoked: Invoked, tail: bool) -> Response {

@@ -5,6 +5,7 @@
 //! - [`process`]: the command: its environment, its logs.
 //! - [`runtime_api`]: the HTTP side that the processes see: `/runtime/<function>/<instance>/2018-06-01/runtime/…`.
 //! - [`invoke_api`]: the HTTP side that clients see: `/2015-03-31/functions/…`.
+//! - [`events`]: invocations that nobody waits for: kept, tried again, given up.
 //! - [`report`]: failures and log lines in Lambda's own words.
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use uuid::Uuid;
 use crate::HttpService;
 
 mod error;
+mod events;
 mod function;
 mod instance;
 mod invoke_api;
@@ -31,7 +33,9 @@ mod report;
 mod runtime_api;
 
 pub use error::LambdaError;
+pub use events::{DestinationSender, EventInvokeConfig};
 
+use events::Events;
 use function::Function;
 use instance::{Invocation, Registry};
 
@@ -51,6 +55,12 @@ pub struct LambdaConfig {
     pub logs: PathBuf,
     /// How many invocations of one function may run at once; more are refused, as Lambda throttles.
     pub concurrency: usize,
+    /// The `SQLite` file of the events that nobody waits for; made if it is absent.
+    pub events: PathBuf,
+    /// How long an event waits for its first retry; it waits twice as long for the second. Lambda: a minute.
+    pub retry_delay: Duration,
+    /// How many events of one function run at once.
+    pub event_concurrency: usize,
 }
 
 /// One function, as the template describes it.
@@ -70,6 +80,10 @@ pub struct FunctionSpec {
     pub memory_mb: u32,
     /// The ARN of its role; empty if it has none.
     pub role_arn: String,
+    /// How many invocations may run at once, if fewer than [`LambdaConfig::concurrency`].
+    pub reserved_concurrency: Option<usize>,
+    /// What becomes of events that it fails on.
+    pub event_invoke: EventInvokeConfig,
 }
 
 /// The end of an invocation that a function answered, well or not.
@@ -91,12 +105,17 @@ pub struct Lambda {
     config: Arc<LambdaConfig>,
     functions: Arc<Mutex<BTreeMap<String, Arc<Function>>>>,
     registry: Registry,
+    events: Arc<Events>,
 }
 
 impl Lambda {
-    /// A service without functions.
-    pub fn new(config: LambdaConfig) -> Self {
-        Self { config: Arc::new(config), functions: Arc::default(), registry: Registry::default() }
+    /// A service without functions, with the events that a former process left. They run from [`Lambda::run_events`] on.
+    ///
+    /// # Errors
+    /// If the file of the events cannot be opened or is of another version.
+    pub fn open(config: LambdaConfig, destinations: Arc<dyn DestinationSender>) -> Result<Self, LambdaError> {
+        let events = Arc::new(Events::new(events::Store::open(&config.events)?, destinations));
+        Ok(Self { config: Arc::new(config), functions: Arc::default(), registry: Registry::default(), events })
     }
 
     /// Adds a function, or replaces the one of the same name together with its processes.
@@ -122,13 +141,37 @@ impl Lambda {
         running.await.map_err(LambdaError::Interrupted)
     }
 
+    /// Takes an event that nobody waits for, and gives its request id. It is written down when this returns, and runs as
+    /// soon as a function of that name or ARN is there.
+    ///
+    /// # Errors
+    /// When the event is not JSON or too large, or cannot be written down.
+    pub fn accept(&self, name: &str, payload: Bytes) -> Result<String, LambdaError> {
+        self.events.accept(name::function_name(name)?, &checked(payload)?)
+    }
+
+    /// Runs events from now on, until [`Lambda::shutdown`].
+    pub fn run_events(&self) {
+        self.events.start(self.clone());
+    }
+
+    /// The events that wait or run, and the records of those that were given up lately, as JSON.
+    ///
+    /// # Errors
+    /// If the file of the events cannot be read.
+    pub fn list_events(&self) -> Result<serde_json::Value, LambdaError> {
+        self.events.list()
+    }
+
     /// The access key id that a function signs with: every function has one of its own.
     pub fn access_key_id(arn: &str) -> String {
         process::access_key_id(arn)
     }
 
-    /// Ends every process that is idle. Those that work end with the runtime.
+    /// Ends every process that is idle. Those that work end with the runtime; an event that they work on begins again
+    /// in the next process.
     pub fn shutdown(&self) {
+        self.events.stop();
         for function in std::mem::take(&mut *self.functions()).into_values() {
             function.end_idle();
         }
@@ -139,6 +182,10 @@ impl Lambda {
         self.functions().get(wanted).cloned().ok_or_else(|| LambdaError::NotFound {
             arn: format!("arn:aws:lambda:{}:{}:function:{wanted}", self.config.region, self.config.account),
         })
+    }
+
+    fn deployed(&self) -> Vec<Arc<Function>> {
+        self.functions().values().cloned().collect()
     }
 
     fn functions(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Function>>> {

@@ -178,6 +178,7 @@ mod tests {
     use std::path::PathBuf;
     use std::time::Duration;
 
+    use super::super::EventInvokeConfig;
     use super::*;
 
     #[test]
@@ -193,6 +194,8 @@ mod tests {
             timeout: Duration::from_secs(3),
             memory_mb: 128,
             role_arn: String::new(),
+            reserved_concurrency: None,
+            event_invoke: EventInvokeConfig::default(),
         };
         let config = LambdaConfig {
             region: "us-east-1".to_owned(),
@@ -200,6 +203,9 @@ mod tests {
             endpoint: "127.0.0.1:4566".parse().unwrap(),
             logs: PathBuf::new(),
             concurrency: 1,
+            events: PathBuf::new(),
+            retry_delay: Duration::ZERO,
+            event_concurrency: 1,
         };
         let variables = environment(&spec, &config, "i1");
         assert_eq!(variables["DATABASE"], "appdb");

@@ -8,8 +8,10 @@
 //! - [`bucket`], [`read`], [`write`], [`list`], [`multipart`]: what they do.
 //! - [`store`]: an object with what S3 knows of it, and writes that are conditional and atomic.
 //! - [`sidecar`]: content type, `ETag`, checksums and user metadata, in files beside the buckets.
+//! - [`notify`]: who is told of writes and removals.
 //! - [`digest`], [`receive`]: checksums, and a body on its way into a file.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -32,6 +34,7 @@ mod digest;
 mod error;
 mod list;
 mod multipart;
+mod notify;
 mod read;
 mod receive;
 mod request;
@@ -39,22 +42,54 @@ mod sidecar;
 mod store;
 mod write;
 
+pub use notify::{Notification, NotificationError, ObjectListener, event_key, is_known_event};
+
 /// The service. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct S3 {
     service: S3Service,
+    store: Arc<store::Store>,
 }
 
 impl S3 {
     /// Serves the lake's folders as buckets of `region`. Metadata is kept in `s3-meta` beside the lake's root.
     pub fn new(lake: Lake, region: impl Into<String>) -> Self {
+        Self::serving(store::Store::new(lake), region.into())
+    }
+
+    /// Like [`S3::new`], and tells `listener` of writes and removals. What it has not taken yet is kept in the file at
+    /// `path`, which is made if it is absent.
+    ///
+    /// # Errors
+    /// If the file cannot be opened, or what a former process left in it cannot be told from the lake.
+    pub fn notifying(
+        lake: Lake,
+        region: impl Into<String>,
+        path: &Path,
+        listener: Arc<dyn ObjectListener>,
+    ) -> Result<Self, NotificationError> {
+        let region = region.into();
         let store = store::Store::new(lake);
-        let mut builder = S3ServiceBuilder::new(api::Api { store: Arc::new(store), region: region.into() });
+        let notifier = notify::Notifier::open(path, listener, region.clone(), store.lake(), store.sidecars())?;
+        Ok(Self::serving(store.notifying(notifier), region))
+    }
+
+    fn serving(store: store::Store, region: String) -> Self {
+        let store = Arc::new(store);
+        let mut builder = S3ServiceBuilder::new(api::Api { store: Arc::clone(&store), region });
         builder.set_host(LocalHost);
         // `s3s` asks for access only where it would verify signatures, which no request has any more.
         builder.set_auth(SimpleAuth::new());
         builder.set_access(access::RoleAccess);
-        Self { service: builder.build() }
+        Self { service: builder.build(), store }
+    }
+
+    /// Replaces all notifications, as a deployment does, and tells what nobody has taken yet.
+    ///
+    /// # Errors
+    /// [`NotificationError::Overlap`].
+    pub fn deploy(&self, notifications: Vec<Notification>) -> Result<(), NotificationError> {
+        self.store.notifier().map_or(Ok(()), |notifier| notifier.deploy(notifications))
     }
 }
 

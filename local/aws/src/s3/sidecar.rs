@@ -108,6 +108,7 @@ fn path(folder: &Path, bucket: &str, key: &str) -> PathBuf {
     folder.join(bucket).join(hex(&Sha256::digest(key.as_bytes()))).with_extension("json")
 }
 
-fn nanos(time: SystemTime) -> u64 {
+/// Nanoseconds since the epoch.
+pub(super) fn nanos(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }

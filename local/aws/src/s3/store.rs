@@ -13,6 +13,7 @@ use s3s::S3ErrorCode;
 use s3s::dto::{ETag, ETagCondition};
 
 use super::error::{Result, from_io, from_lake, refuse, unsupported};
+use super::notify::{Cause, Notifier, Plan};
 use super::sidecar::{self, Description};
 
 /// Writers of different keys seldom share one of these locks, and it does no harm if they do.
@@ -42,6 +43,8 @@ pub(super) struct Store {
     objects: PathBuf,
     uploads: PathBuf,
     locks: Vec<Mutex<()>>,
+    /// Who tells of writes and removals.
+    notifier: Option<Notifier>,
 }
 
 impl Condition {
@@ -71,7 +74,21 @@ impl Store {
     pub(super) fn new(lake: Lake) -> Self {
         let meta = lake.root().parent().unwrap_or(lake.root()).join("s3-meta");
         let locks = std::iter::repeat_with(Mutex::default).take(LOCKS).collect();
-        Self { lake, objects: meta.join("objects"), uploads: meta.join("uploads"), locks }
+        Self { lake, objects: meta.join("objects"), uploads: meta.join("uploads"), locks, notifier: None }
+    }
+
+    /// Tells of writes and removals.
+    pub(super) fn notifying(self, notifier: Notifier) -> Self {
+        Self { notifier: Some(notifier), ..self }
+    }
+
+    pub(super) fn notifier(&self) -> Option<&Notifier> {
+        self.notifier.as_ref()
+    }
+
+    /// Where descriptions lie.
+    pub(super) fn sidecars(&self) -> &Path {
+        &self.objects
     }
 
     pub(super) fn lake(&self) -> &Lake {
@@ -115,6 +132,7 @@ impl Store {
     }
 
     /// Makes a staged object visible, if `condition` holds: check and write are one step for all writers through S3.
+    /// Whoever wants to know of `cause` is told.
     ///
     /// # Errors
     /// `PreconditionFailed`; `NoSuchKey` if the condition names an `ETag` and there is no object.
@@ -123,20 +141,39 @@ impl Store {
         staged: StagedObject,
         description: Description,
         condition: &Condition,
+        cause: Cause,
     ) -> Result<Object> {
         let uri = staged.uri().clone();
         let _writing = self.lock(&uri.bucket, &uri.key);
-        let entry = match condition {
-            Condition::Always => staged.commit().map_err(from_lake)?,
-            // The engine, which does not know our locks, cannot come in between either.
-            Condition::Absent => staged.commit_new().map_err(from_lake)?.ok_or_else(precondition_failed)?,
-            Condition::Matches(etag) => {
-                self.check(&uri, etag)?;
-                staged.commit().map_err(from_lake)?
+        let coming = staged.entry().map_err(from_lake)?;
+        let plan = self.plan(&uri, cause, Some((&coming, &description)))?;
+        let entry = match self.publish(staged, condition) {
+            Ok(entry) => entry,
+            Err(error) => {
+                plan.failed();
+                return Err(error);
             }
         };
         sidecar::write(&self.objects, &uri.bucket, &entry, &description).map_err(from_io)?;
+        plan.happened()?;
         Ok(Object { entry, description })
+    }
+
+    /// Under the key's lock.
+    fn publish(&self, staged: StagedObject, condition: &Condition) -> Result<ObjectEntry> {
+        match condition {
+            Condition::Always => staged.commit().map_err(from_lake),
+            // The engine, which does not know our locks, cannot come in between either.
+            Condition::Absent => staged.commit_new().map_err(from_lake)?.ok_or_else(precondition_failed),
+            Condition::Matches(etag) => {
+                self.check(staged.uri(), etag)?;
+                staged.commit().map_err(from_lake)
+            }
+        }
+    }
+
+    fn plan(&self, uri: &S3Uri, cause: Cause, object: Option<(&ObjectEntry, &Description)>) -> Result<Plan<'_>> {
+        self.notifier.as_ref().map_or_else(|| Ok(Plan::nothing()), |notifier| notifier.plan(uri, cause, object))
     }
 
     /// Removes an object; one that is not there is none of S3's worries.
@@ -145,12 +182,17 @@ impl Store {
         if let Some(etag) = if_match {
             self.check(uri, etag)?;
         }
+        let plan = self.plan(uri, Cause::Delete, None)?;
         match self.lake.delete(uri) {
             // A key that cannot be stored was never there.
             Ok(_) | Err(LakeError::UnsupportedKey { .. }) => {}
-            Err(error) => return Err(from_lake(error)),
+            Err(error) => {
+                plan.failed();
+                return Err(from_lake(error));
+            }
         }
-        sidecar::remove(&self.objects, uri).map_err(from_io)
+        sidecar::remove(&self.objects, uri).map_err(from_io)?;
+        plan.happened()
     }
 
     /// Removes an empty bucket and what was known of its former objects.

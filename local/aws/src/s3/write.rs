@@ -14,6 +14,7 @@ use super::access;
 use super::chunked::Trailers;
 use super::digest::{Checksums, Digests, declared_checksums, set_checksums};
 use super::error::{Result, blocking, from_io, refuse, unsupported};
+use super::notify::Cause;
 use super::read::{Preconditions, refuse_version};
 use super::receive::{copy, receive};
 use super::sidecar::{Attributes, Description};
@@ -81,7 +82,7 @@ pub(super) async fn put_object(store: Arc<Store>, request: S3Request<PutObjectIn
         part_sizes: Vec::new(),
     };
     let staged = received.target;
-    let object = blocking(move || store.commit(staged, description, &condition)).await?;
+    let object = blocking(move || store.commit(staged, description, &condition, Cause::Put)).await?;
     let mut output = PutObjectOutput { e_tag: Some(object.etag()), ..PutObjectOutput::default() };
     set_checksums!(output, &object.description.checksums);
     output.checksum_type = object.description.checksums.kind.map(Into::into);
@@ -135,7 +136,7 @@ fn copy_now(
         checksums: received.digested.checksums,
         part_sizes: Vec::new(),
     };
-    let object = store.commit(received.target, description, &Condition::Always)?;
+    let object = store.commit(received.target, description, &Condition::Always, Cause::Copy)?;
     let mut result = CopyObjectResult {
         e_tag: Some(object.etag()),
         last_modified: Some(object.entry.modified.into()),

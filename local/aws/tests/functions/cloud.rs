@@ -1,6 +1,7 @@
 //! A small local cloud: functions and state machines on a free port, in a folder of its own.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,19 +15,27 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use local_aws::iam::{Place, Right};
-use local_aws::lambda::{FunctionSpec, Lambda, LambdaConfig};
+use local_aws::lambda::{DestinationSender, EventInvokeConfig, FunctionSpec, Lambda, LambdaConfig};
+use local_aws::s3::{ObjectListener, S3};
+use local_aws::sqs::{QueueSpec, Sqs, SqsConfig};
 use local_aws::states::{LambdaInvoker, LambdaRefusal, LambdaReply, States, StatesConfig};
 use local_aws::{Caller, HttpService, JsonService, Services, WireError};
+use local_engine::lake::Lake;
 use serde_json::Value;
 use tempfile::TempDir;
 
 pub(crate) const ACCOUNT: &str = "000000000000";
 pub(crate) const REGION: &str = "us-east-1";
+/// A queue that is there.
+pub(crate) const QUEUE: &str = "arn:aws:sqs:us-east-1:000000000000:unloaded";
 
 pub(crate) struct Cloud {
     pub(crate) folder: TempDir,
     pub(crate) lambda: Lambda,
+    pub(crate) s3: S3,
+    pub(crate) sqs: Sqs,
     pub(crate) service: States,
+    pub(crate) endpoint: SocketAddr,
     sdk: SdkConfig,
 }
 
@@ -36,23 +45,43 @@ impl Cloud {
     }
 
     pub(crate) async fn with_concurrency(concurrency: usize) -> Self {
-        let folder = TempDir::new().unwrap();
+        Self::start_in(TempDir::new().unwrap(), concurrency).await
+    }
+
+    /// As a new process would start over what another one left in the folder.
+    pub(crate) async fn start_in(folder: TempDir, concurrency: usize) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = listener.local_addr().unwrap();
-        let lambda = Lambda::new(LambdaConfig {
+        let sqs = SqsConfig {
+            path: folder.path().join("sqs.sqlite"),
+            endpoint: format!("http://{endpoint}"),
+            region: REGION.to_owned(),
+            account: ACCOUNT.to_owned(),
+        };
+        let sqs = Sqs::open(sqs).unwrap();
+        sqs.put_queue(&QueueSpec::new("unloaded")).unwrap();
+        let lambda = LambdaConfig {
             region: REGION.to_owned(),
             account: ACCOUNT.to_owned(),
             endpoint,
             logs: folder.path().join("logs"),
             concurrency,
-        });
+            events: folder.path().join("lambda.sqlite"),
+            retry_delay: Duration::from_millis(50),
+            event_concurrency: 2,
+        };
+        let lambda = Lambda::open(lambda, Arc::new(Queues(sqs.clone()))).unwrap();
+        let lake = Lake::open(&folder.path().join("s3")).unwrap();
+        lake.create_bucket("lake").unwrap();
+        let listens = Arc::new(Functions(lambda.clone()));
+        let s3 = S3::notifying(lake, REGION, &folder.path().join("s3.sqlite"), listens).unwrap();
         let service = open_states(folder.path().join("states.sqlite"), &lambda);
         let services = Services {
-            s3: Arc::new(Absent),
+            s3: Arc::new(s3.clone()),
             glue: Arc::new(Absent),
             athena: Arc::new(Absent),
             events: Arc::new(Absent),
-            sqs: Arc::new(Absent),
+            sqs: Arc::new(sqs.clone()),
             states: Arc::new(service.clone()),
             lambda: Arc::new(lambda.clone()),
             iam: local_aws::iam::Authority::new("us-east-1", "000000000000"),
@@ -67,7 +96,7 @@ impl Cloud {
             .retry_config(RetryConfig::disabled())
             .http_client(Builder::new().build_http())
             .build();
-        Self { folder, lambda, service, sdk }
+        Self { folder, lambda, s3, sqs, service, endpoint, sdk }
     }
 
     /// Adds a function: this program, with the given variables.
@@ -75,9 +104,19 @@ impl Cloud {
         self.function_at(name, std::env::current_exe().unwrap(), variables, 30);
     }
 
+    /// Adds a function with what becomes of its events.
+    pub(crate) fn function_with(&self, name: &str, reserved: Option<usize>, event_invoke: EventInvokeConfig) {
+        let spec = Self::spec(name, std::env::current_exe().unwrap(), &[], 30);
+        self.lambda.put_function(FunctionSpec { reserved_concurrency: reserved, event_invoke, ..spec });
+    }
+
     pub(crate) fn function_at(&self, name: &str, binary: PathBuf, variables: &[(&str, &str)], timeout_seconds: u64) {
+        self.lambda.put_function(Self::spec(name, binary, variables, timeout_seconds));
+    }
+
+    fn spec(name: &str, binary: PathBuf, variables: &[(&str, &str)], timeout_seconds: u64) -> FunctionSpec {
         let own = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        self.lambda.put_function(FunctionSpec {
+        FunctionSpec {
             name: name.to_owned(),
             arn: format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"),
             binary,
@@ -85,7 +124,15 @@ impl Cloud {
             timeout: Duration::from_secs(timeout_seconds),
             memory_mb: 128,
             role_arn: String::new(),
-        });
+            reserved_concurrency: None,
+            event_invoke: EventInvokeConfig::default(),
+        }
+    }
+
+    /// Ends it as its process would end, and gives the folder to the next one.
+    pub(crate) fn stop(self) -> TempDir {
+        self.lambda.shutdown();
+        self.folder
     }
 
     pub(crate) fn lambda_client(&self) -> aws_sdk_lambda::Client {
@@ -102,7 +149,23 @@ pub(crate) fn open_states(path: PathBuf, lambda: &Lambda) -> States {
     States::open(config, Arc::new(Functions(lambda.clone()))).unwrap()
 }
 
+#[derive(Debug)]
 struct Functions(Lambda);
+
+impl ObjectListener for Functions {
+    fn announce(&self, function_arn: &str, event: &Value) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        self.0.accept(function_arn, Bytes::from(event.to_string())).map(drop).map_err(Into::into)
+    }
+}
+
+#[derive(Debug)]
+struct Queues(Sqs);
+
+impl DestinationSender for Queues {
+    fn send(&self, queue_arn: &str, body: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        self.0.send(queue_arn, body).map(drop).map_err(Into::into)
+    }
+}
 
 #[async_trait]
 impl LambdaInvoker for Functions {

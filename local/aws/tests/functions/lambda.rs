@@ -183,6 +183,7 @@ async fn log() {
 async fn event() {
     let cloud = Cloud::start().await;
     cloud.function("f", &[]);
+    cloud.lambda.run_events();
     let request = cloud.lambda_client().invoke().function_name("f").invocation_type(InvocationType::Event);
     let output = request.payload(Blob::new(r#"{"do": "sleep", "millis": 1}"#)).send().await.unwrap();
     assert_eq!(output.status_code(), 202);

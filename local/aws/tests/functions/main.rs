@@ -5,6 +5,7 @@
 use libtest_mimic::{Arguments, Failed, Trial};
 
 mod cloud;
+mod events;
 mod function;
 mod lambda;
 mod states;
@@ -14,7 +15,7 @@ fn main() {
         function::run(&runtime_api);
         return;
     }
-    let trials = lambda::trials().into_iter().chain(states::trials()).collect();
+    let trials = lambda::trials().into_iter().chain(events::trials()).chain(states::trials()).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
 

@@ -1,8 +1,11 @@
-//! How EventBridge hears of executions, and how it reaches queues.
+//! How services hear of each other: EventBridge of executions, Lambda of objects; and how both reach queues.
 
 use std::error::Error;
 
+use bytes::Bytes;
 use local_aws::events::{Events, QueueSender};
+use local_aws::lambda::{DestinationSender, Lambda};
+use local_aws::s3::ObjectListener;
 use local_aws::sqs::Sqs;
 use local_aws::states::StatusListener;
 use serde_json::Value;
@@ -19,7 +22,17 @@ impl StatusListener for Bus {
     }
 }
 
-/// SQS, as EventBridge sees it.
+/// Lambda, as S3 sees it.
+#[derive(Debug)]
+pub(super) struct Functions(pub(super) Lambda);
+
+impl ObjectListener for Functions {
+    fn announce(&self, function_arn: &str, event: &Value) -> Result<(), Source> {
+        self.0.accept(function_arn, Bytes::from(event.to_string())).map(drop).map_err(Into::into)
+    }
+}
+
+/// SQS, as EventBridge and Lambda see it.
 #[derive(Debug)]
 pub(super) struct Queues(pub(super) Sqs);
 
@@ -28,6 +41,12 @@ impl QueueSender for Queues {
         self.0.knows(queue_arn)
     }
 
+    fn send(&self, queue_arn: &str, body: &str) -> Result<(), Source> {
+        self.0.send(queue_arn, body).map(drop).map_err(Into::into)
+    }
+}
+
+impl DestinationSender for Queues {
     fn send(&self, queue_arn: &str, body: &str) -> Result<(), Source> {
         self.0.send(queue_arn, body).map(drop).map_err(Into::into)
     }

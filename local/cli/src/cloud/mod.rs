@@ -4,6 +4,7 @@
 //! - [`binaries`]: where the functions' programs are.
 //! - [`invoker`], [`listener`]: where two services meet: how a state machine reaches a function, how it is heard.
 //! - [`lambda_endpoint`]: functions that run elsewhere.
+//! - [`operations`]: what AWS has no operation for.
 //! - [`rights`]: the template's roles, and who acts as which.
 
 mod binaries;
@@ -11,6 +12,7 @@ mod invoker;
 mod lambda_endpoint;
 mod listener;
 mod lock;
+mod operations;
 mod rights;
 
 use std::collections::BTreeMap;
@@ -18,6 +20,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use local_aws::athena::Athena;
 use local_aws::events::Events;
@@ -37,13 +40,16 @@ use crate::error::{Error, Result};
 use crate::template::{Deployment, Stack, Template};
 use invoker::Invoker;
 pub use lambda_endpoint::LambdaEndpoint;
-use listener::{Bus, Queues};
+use listener::{Bus, Functions, Queues};
 use lock::DataDirectoryLock;
+use operations::Operations;
 
 /// Memory that all running queries may use together, in bytes: with the rest of the process it stays below 1 GB.
 const QUERY_MEMORY: usize = 768 << 20;
 /// Invocations of one function at once: more than any state machine here starts.
 const FUNCTION_CONCURRENCY: usize = 64;
+/// How long an event waits for its first retry unless told otherwise. On AWS it is a minute.
+pub const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// How a local cloud is started.
 #[derive(Debug, Clone)]
@@ -60,6 +66,8 @@ pub struct CloudConfig {
     pub functions_optional: bool,
     /// Where state machines find the functions, when not in this process; then no program is needed.
     pub lambda_endpoint: Option<LambdaEndpoint>,
+    /// How long an event waits for its first retry; it waits twice as long for the second.
+    pub retry_delay: Duration,
     /// Address and port; port 0 is any free one.
     pub listen: SocketAddr,
     /// The file for what roles ask for, one JSON object a line.
@@ -76,6 +84,7 @@ impl CloudConfig {
             functions: None,
             functions_optional: false,
             lambda_endpoint: None,
+            retry_delay: RETRY_DELAY,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             access_log: None,
         }
@@ -114,11 +123,15 @@ impl Cloud {
 
         let engine = open_engine(&config.data_dir).await?;
         let parts = Parts::open(config, &engine, reachable(address))?;
+        // Before anything is served: an object that comes in must find who wants to know of it.
+        parts.deploy(&stack, &engine, &programs)?;
         let (stop, stopped) = oneshot::channel();
         // A stop that nobody sends any more is one too.
         let services = parts.services(&engine, config);
         let server = tokio::spawn(serve(listener, services, async move { drop(stopped.await) }));
-        parts.deploy(&stack, &engine, &programs)?;
+        if !config.functions_optional {
+            parts.lambda.run_events();
+        }
         Ok(Self { address, stack, lambda: parts.lambda, states: parts.states, stop: Some(stop), server, _lock: lock })
     }
 
@@ -138,11 +151,12 @@ impl Cloud {
     /// When serving failed.
     pub async fn stop(mut self) -> Result<()> {
         self.states.shutdown().await;
+        // Before the functions miss the server: what they meet then is no failure of theirs.
+        self.lambda.shutdown();
         if let Some(stop) = self.stop.take() {
             // The server may be gone already; then its own result says why.
             let _ = stop.send(());
         }
-        self.lambda.shutdown();
         let served = (&mut self.server).await.map_err(Error::cloud("the server ended unexpectedly"))?;
         served.map_err(Error::cloud("the server failed"))
     }
@@ -161,6 +175,7 @@ struct Parts {
     events: Events,
     iam: Authority,
     lambda: Lambda,
+    s3: S3,
     sqs: Sqs,
     states: States,
 }
@@ -175,13 +190,6 @@ impl Parts {
         };
         let athena = Athena::open(&data_dir.join("athena.sqlite"), engine.clone())
             .map_err(Error::cloud("Athena's store cannot be opened"))?;
-        let lambda = Lambda::new(LambdaConfig {
-            region: config.deployment.region.clone(),
-            account: config.deployment.account.clone(),
-            endpoint,
-            logs: data_dir.join("logs"),
-            concurrency: FUNCTION_CONCURRENCY,
-        });
         let sqs = Sqs::open(SqsConfig {
             path: data_dir.join("sqs.sqlite"),
             endpoint: format!("http://{endpoint}"),
@@ -189,6 +197,25 @@ impl Parts {
             account: config.deployment.account.clone(),
         })
         .map_err(Error::cloud("the queues' store cannot be opened"))?;
+        let lambda = LambdaConfig {
+            region: config.deployment.region.clone(),
+            account: config.deployment.account.clone(),
+            endpoint,
+            logs: data_dir.join("logs"),
+            concurrency: FUNCTION_CONCURRENCY,
+            events: data_dir.join("lambda.sqlite"),
+            retry_delay: config.retry_delay,
+            event_concurrency: threads(),
+        };
+        let lambda = Lambda::open(lambda, Arc::new(Queues(sqs.clone())))
+            .map_err(Error::cloud("the functions' events cannot be opened"))?;
+        let s3 = S3::notifying(
+            engine.lake().clone(),
+            config.deployment.region.clone(),
+            &data_dir.join("s3.sqlite"),
+            Arc::new(Functions(lambda.clone())),
+        )
+        .map_err(Error::cloud("S3's events cannot be opened"))?;
         let events = Events::open(&data_dir.join("events.sqlite"), Arc::new(Queues(sqs.clone())))
             .map_err(Error::cloud("the notifications' store cannot be opened"))?;
         let states = StatesConfig {
@@ -204,15 +231,15 @@ impl Parts {
             .map_err(Error::cloud("the executions' store cannot be opened"))?
             .announcing_to(Arc::new(Bus(events.clone())))
             .authorized_by(iam.clone());
-        Ok(Self { athena, events, iam, lambda, sqs, states })
+        Ok(Self { athena, events, iam, lambda, s3, sqs, states })
     }
 
     fn services(&self, engine: &Engine, config: &CloudConfig) -> Services {
         Services {
-            s3: Arc::new(S3::new(engine.lake().clone(), config.deployment.region.clone())),
+            s3: Arc::new(self.s3.clone()),
             glue: Arc::new(Glue::new(engine.catalog().clone(), &config.deployment.account)),
             athena: Arc::new(self.athena.clone()),
-            events: Arc::new(self.events.clone()),
+            events: Arc::new(Operations { events: self.events.clone(), lambda: self.lambda.clone() }),
             sqs: Arc::new(self.sqs.clone()),
             states: Arc::new(self.states.clone()),
             lambda: Arc::new(self.lambda.clone()),
@@ -232,7 +259,17 @@ impl Parts {
                 self.athena.put_workgroup(&group.name, group.description.as_deref(), group.configuration.clone());
             made.map_err(Error::cloud(format!("the workgroup {} cannot be made", group.name)))?;
         }
+        for queue in &stack.queues {
+            let made = self.sqs.put_queue(&queue.spec());
+            made.map_err(Error::cloud(format!("the queue {} cannot be made", queue.name)))?;
+        }
         for function in &stack.functions {
+            let events = &function.event_invoke;
+            let destinations = [&events.on_success, &events.on_failure, &events.dead_letter_queue];
+            if let Some(arn) = destinations.into_iter().flatten().find(|arn| !self.sqs.knows(arn)) {
+                let what = format!("{} sends to {arn}, which is no queue of the template", function.name);
+                return Err(Error::Usage(what));
+            }
             let Some(binary) = programs.get(&function.logical_id) else { continue };
             self.lambda.put_function(FunctionSpec {
                 name: function.name.clone(),
@@ -242,12 +279,12 @@ impl Parts {
                 timeout: function.timeout,
                 memory_mb: function.memory_mb,
                 role_arn: function.role_arn.clone(),
+                reserved_concurrency: function.reserved_concurrency,
+                event_invoke: function.event_invoke.clone(),
             });
         }
-        for queue in &stack.queues {
-            let made = self.sqs.put_queue(&queue.spec());
-            made.map_err(Error::cloud(format!("the queue {} cannot be made", queue.name)))?;
-        }
+        let notified = self.s3.deploy(stack.notifications.clone());
+        notified.map_err(Error::cloud("the buckets' notifications cannot be set up"))?;
         let deployed = self.events.deploy(stack.rules.clone(), subscribers(stack));
         deployed.map_err(Error::cloud("the rules cannot be made"))?;
         // What happened when the process last died is told now that there is somebody to hear it.
@@ -270,12 +307,16 @@ fn subscribers(stack: &Stack) -> BTreeMap<String, Vec<String>> {
 }
 
 async fn open_engine(data_dir: &Path) -> Result<Engine> {
-    let threads = std::thread::available_parallelism().map_or(2, NonZeroUsize::get);
-    let config = EngineConfig { data_dir: data_dir.to_owned(), memory_limit: QUERY_MEMORY, threads };
+    let config = EngineConfig { data_dir: data_dir.to_owned(), memory_limit: QUERY_MEMORY, threads: threads() };
     let opened = tokio::task::spawn_blocking(move || Engine::open(&config)).await;
     opened
         .map_err(Error::cloud("the engine could not be opened"))?
         .map_err(Error::cloud("the engine could not be opened"))
+}
+
+/// Of this machine.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(2, NonZeroUsize::get)
 }
 
 fn endpoint(address: SocketAddr) -> String {

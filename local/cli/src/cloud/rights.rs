@@ -5,7 +5,7 @@ use local_aws::iam::{Authority, Policy, Right, RoleSpec};
 use local_aws::lambda::Lambda;
 
 use crate::error::{Error, Result};
-use crate::template::{Role, Schedule, Stack};
+use crate::template::{Function, Role, Schedule, Stack};
 
 /// Deploys all roles.
 ///
@@ -18,6 +18,7 @@ pub(super) fn deploy(iam: &Authority, stack: &Stack) -> Result<()> {
     for function in &stack.functions {
         iam.issue(&Lambda::access_key_id(&function.arn), &function.role_arn, &function.name)
             .ok_or_else(|| not_deployed(&function.role_arn, &function.name))?;
+        check_destinations(iam, function)?;
     }
     stack.schedules.iter().try_for_each(|schedule| check_schedule(iam, schedule))
 }
@@ -32,6 +33,19 @@ fn spec(role: &Role) -> Result<RoleSpec> {
 
 fn not_deployed(role_arn: &str, whose: &str) -> Error {
     Error::Unexpected(format!("the role {role_arn} of {whose} is not deployed"))
+}
+
+/// Lambda sends the records of events with the function's role, and asks for that when it is told where to:
+/// <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html#invocation-async-destinations-permissions>
+fn check_destinations(iam: &Authority, function: &Function) -> Result<()> {
+    let session = iam.assume(&function.role_arn, &function.name);
+    let session = session.ok_or_else(|| not_deployed(&function.role_arn, &function.name))?;
+    let events = &function.event_invoke;
+    for queue in [&events.on_success, &events.on_failure, &events.dead_letter_queue].into_iter().flatten() {
+        let checked = session.check(&Right::new("sqs:SendMessage", queue));
+        checked.map_err(Error::cloud(format!("{} cannot send to {queue}", function.name)))?;
+    }
+    Ok(())
 }
 
 /// No local clock starts executions, so a schedule's role is asked for when it is deployed: on AWS the missing right would

@@ -7,6 +7,7 @@
 //! - [`resolver`]: parameters, conditions and intrinsic functions to values.
 //! - [`events`]: what happens around a run: its schedule, rules, topics and queues.
 //! - [`roles`], [`sam_policies`]: roles with their policies, SAM's policy templates expanded.
+//! - [`notifications`]: what starts functions by itself.
 //! - [`stack`]: the result: what is to be deployed, typed.
 
 mod attributes;
@@ -14,6 +15,7 @@ mod error;
 mod events;
 mod globals;
 mod names;
+mod notifications;
 mod references;
 mod resolver;
 mod roles;

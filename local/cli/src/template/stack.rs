@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use local_aws::events::Rule;
+use local_aws::lambda::EventInvokeConfig;
+use local_aws::s3::Notification;
 use serde_json::{Map, Value};
 
 use super::error::{Fault, Result};
@@ -25,6 +27,8 @@ const DEFAULT_MEMORY_MB: u32 = 128;
 pub struct Stack {
     /// `AWS::S3::Bucket`.
     pub buckets: Vec<Bucket>,
+    /// What the buckets tell to functions.
+    pub notifications: Vec<Notification>,
     /// `AWS::Athena::WorkGroup`.
     pub workgroups: Vec<Workgroup>,
     /// `AWS::Serverless::Function`.
@@ -90,6 +94,10 @@ pub struct Function {
     pub memory_mb: u32,
     /// ARN of the role it runs as.
     pub role_arn: String,
+    /// How many invocations may run at once, when the template says so.
+    pub reserved_concurrency: Option<usize>,
+    /// What becomes of events that it fails on.
+    pub event_invoke: EventInvokeConfig,
 }
 
 /// A state machine.
@@ -129,10 +137,15 @@ pub(super) struct Builder<'r> {
 impl Builder<'_> {
     fn add_to(&self, stack: &mut Stack, folder: &Path) -> Result<()> {
         match self.kind {
-            "AWS::S3::Bucket" => stack.buckets.push(self.bucket()?),
+            "AWS::S3::Bucket" => {
+                stack.buckets.push(self.bucket()?);
+                stack.notifications.extend(self.bucket_notifications()?);
+            }
             "AWS::Athena::WorkGroup" => stack.workgroups.push(self.workgroup()?),
             "AWS::Serverless::Function" => {
-                stack.functions.push(self.function()?);
+                let function = self.function()?;
+                stack.notifications.extend(self.function_events(&function.arn)?);
+                stack.functions.push(function);
                 stack.roles.extend(self.generated_role()?);
             }
             "AWS::IAM::Role" => stack.roles.push(self.role()?),
@@ -223,6 +236,8 @@ impl Builder<'_> {
             timeout: Duration::from_secs(self.number(&["Timeout"])?.unwrap_or(DEFAULT_TIMEOUT_SECONDS)),
             memory_mb: memory.and_then(|memory| u32::try_from(memory).ok()).unwrap_or(DEFAULT_MEMORY_MB),
             role_arn: self.role_arn()?,
+            reserved_concurrency: self.reserved_concurrency()?,
+            event_invoke: self.event_invoke()?,
         })
     }
 

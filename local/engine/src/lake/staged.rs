@@ -29,6 +29,15 @@ impl StagedObject {
         &self.uri
     }
 
+    /// What a listing will say of it, once all is written: making it visible changes neither size nor time.
+    ///
+    /// # Errors
+    /// When the staging file cannot be looked at.
+    pub fn entry(&self) -> Result<ObjectEntry, LakeError> {
+        let metadata = self.file.metadata().map_err(LakeError::io(&self.path))?;
+        entry(self.uri.key.clone(), &metadata).map_err(LakeError::io(&self.path))
+    }
+
     /// Makes the object visible, replacing one of the same key, in one step.
     ///
     /// # Errors

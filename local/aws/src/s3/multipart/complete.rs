@@ -12,6 +12,7 @@ use s3s::dto::{CompleteMultipartUploadInput, CompleteMultipartUploadOutput, Comp
 use super::super::bucket;
 use super::super::digest::{Checksums, Digests, declared_checksums, hex, set_checksums};
 use super::super::error::{Result, blocking, from_io, refuse};
+use super::super::notify::Cause;
 use super::super::receive::copy_part;
 use super::super::sidecar::Description;
 use super::super::store::{Condition, Object, Store};
@@ -120,7 +121,7 @@ fn join(store: &Store, upload: &Upload, parts: &[Part], declared: &Checksums, co
         checksums,
         part_sizes: parts.iter().map(|part| part.size).collect(),
     };
-    store.commit(staged, description, condition)
+    store.commit(staged, description, condition, Cause::CompleteMultipartUpload)
 }
 
 /// MD5 over the parts' MD5s, and how many there are.
