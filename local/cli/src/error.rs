@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use aws_sdk_athena::error::{ProvideErrorMetadata, SdkError};
 
 use crate::generate::GenerateError;
+use crate::inbox::InboxError;
 use crate::load::LoadError;
 use crate::recompute::RecomputeError;
 use crate::template::TemplateError;
@@ -28,6 +29,12 @@ pub enum Error {
     /// A folder is not a raw zone.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// Files cannot be sent to the inbox.
+    #[error(transparent)]
+    Inbox(#[from] InboxError),
+    /// Files were not loaded.
+    #[error("{0}")]
+    NotLoaded(String),
     /// The proof could not be computed.
     #[error(transparent)]
     Recompute(#[from] RecomputeError),

@@ -7,6 +7,8 @@
 //! - [`template`]: `template.yaml` to what is to be deployed, typed.
 //! - [`generate`]: deterministic data of any size.
 //! - [`raw_zone`]: the layout that data is loaded in; [`load`]: a folder in that layout, checked.
+//! - [`inbox`]: plain files on their way into the lake's inbox.
+//! - [`loads`]: what the pipeline writes down of each of them.
 //! - [`rows`], [`recompute`]: the pipeline's output, recomputed from raw without the engine.
 //! - [`history`]: an execution's events as what each state did.
 //! - [`console`], [`error`]: what a person is told.
@@ -18,7 +20,9 @@ pub mod console;
 pub mod error;
 pub mod generate;
 pub mod history;
+pub mod inbox;
 pub mod load;
+pub mod loads;
 pub mod raw_zone;
 pub mod recompute;
 pub mod rows;

@@ -132,7 +132,7 @@ fn a_raw_zone_with_a_problem_is_not_loaded() {
 #[test]
 fn a_folder_that_is_no_raw_zone_is_refused() {
     let shop = Shop::new();
-    assert_eq!(shop.error(&["load", "raw"], 1), "error: raw is not a folder");
+    assert_eq!(shop.error(&["load", "raw"], 1), "error: raw does not exist");
     shop.write("raw/readme.txt", "x");
     assert_eq!(
         shop.error(&["load", "raw"], 1),
@@ -145,6 +145,34 @@ fn a_folder_that_is_no_raw_zone_is_refused() {
         shop.error(&["load", "raw"], 1),
         "error: raw/customers/USA/a.csv: expected customers/country=NAME/*.csv"
     );
+}
+
+#[test]
+fn a_plain_file_that_cannot_be_sent_is_named() {
+    let shop = Shop::new();
+    shop.write("pageviews.csv", [HEADER, ROW].concat());
+    shop.write("notes.txt", "x");
+    shop.write("export.csv", "a,b\n1,2\n");
+    shop.write("monday/pageviews.csv", HEADER);
+    shop.write("raw/customers/country=USA/a.csv", "customer_id,name,email,created_at\n");
+    let cases: [(&[&str], i32, &str); 7] = [
+        (&["pageviews.csv", "absent.csv"], 1, "error: absent.csv does not exist"),
+        (&["notes.txt"], 1, "error: notes.txt: only .csv and .csv.gz files are loaded"),
+        (&["export.csv"], 1, "error: export.csv: neither its name nor its header (a,b) tells its table: say --table"),
+        (
+            &["pageviews.csv", "monday"],
+            1,
+            "error: pageviews.csv and monday/pageviews.csv would both be pageviews/pageviews.csv: load them one after",
+        ),
+        (&["pageviews.csv", "raw"], 2, "error: raw is laid out as the raw zone: give it alone, and without --table"),
+        (&["--table", "visits", "pageviews.csv"], 2, "error: invalid value 'visits' for '--table <TABLE>'"),
+        (&["--check", "pageviews.csv"], 2, "error: --check is for a folder with customers/ and pageviews/ in it"),
+    ];
+    for (arguments, code, expected) in cases {
+        let error = shop.error(&[&["load"], arguments].concat(), code);
+        assert!(error.starts_with(expected), "{arguments:?}: {error}");
+        assert!(!shop.path(".pageviews").exists(), "nothing may be started or uploaded");
+    }
 }
 
 #[test]

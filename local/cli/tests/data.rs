@@ -7,7 +7,8 @@ use std::fs;
 use std::path::Path;
 
 use chrono::NaiveDate;
-use pageviews::generate::{Dataset, Half, Quirks, Selection};
+use clap::ValueEnum as _;
+use pageviews::generate::{Broken, Dataset, Half, Planting, Quirks, Selection};
 use pageviews::recompute::{DailyViews, Key};
 use pageviews::{load, raw_zone};
 
@@ -80,4 +81,41 @@ fn the_recomputation_knows_the_rules() {
     assert_eq!(count("/a,b", "UNKNOWN"), Some(1));
     assert_eq!((views.rows(), views.views()), (3, 4));
     assert_eq!(views.first_difference(&views), None);
+}
+
+#[test]
+fn plain_files_hold_the_same_rows_and_say_what_was_planted_among_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let dataset = dataset();
+    let everything = dataset.everything();
+    let plain = |name: &str, planting: &Planting| {
+        let out = folder.path().join(name);
+        let files = dataset.write_plain(&out, &everything, planting, &|_| {}).unwrap();
+        let rows: Vec<u64> = files.iter().map(|file| file.rows).collect();
+        let planted: Vec<u64> = files.iter().map(|file| file.planted.values().sum()).collect();
+        (rows, planted, ["customers.csv", "pageviews.csv"].map(|file| fs::read(out.join(file)).unwrap()))
+    };
+    let (rows, planted, clean) = plain("clean", &Planting::default());
+    assert_eq!((rows, planted), (vec![110, 10_000], vec![0, 0]));
+    write(&dataset, &folder.path().join("raw"), &everything, 1);
+    let mut raw: Vec<String> = files(&folder.path().join("raw"))
+        .into_iter()
+        .filter(|(key, _)| key.starts_with("pageviews"))
+        .flat_map(|(_, text)| text.lines().skip(1).map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    let mut views: Vec<String> =
+        String::from_utf8(clean[1].clone()).unwrap().lines().skip(1).map(str::to_owned).collect();
+    raw.sort();
+    views.sort();
+    assert_eq!(raw, views);
+
+    let planting = Planting { kinds: Broken::value_variants().to_vec(), rows: 2 };
+    let (rows, planted, broken) = plain("broken", &planting);
+    assert_eq!(planted, [16, 18], "eight kinds among the customers, nine among the page views");
+    assert_eq!(rows, [126, 10_018]);
+    assert_eq!(plain("again", &planting).2, broken, "planted rows are the same every time");
+    for (clean, broken) in clean.iter().zip(&broken) {
+        let good = |bytes: &[u8]| bytes.split(|byte| *byte == b'\n').filter(|row| !row.is_empty()).count();
+        assert!(good(broken) > good(clean));
+    }
 }

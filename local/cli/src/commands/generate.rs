@@ -1,5 +1,6 @@
 //! `pageviews generate`.
 
+use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -10,7 +11,7 @@ use serde::Serialize;
 
 use crate::console::{self, Console};
 use crate::error::{Error, Result};
-use crate::generate::{Dataset, Half, Quirks, Selection};
+use crate::generate::{Broken, Dataset, Half, PlainFile, Planting, Quirks, Selection, Written};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -22,10 +23,12 @@ Examples:
       what happened after noon on one day of the first set
   pageviews generate --out big --days 60 --views 20000000 --customers 100000 --urls 5000
       1.7 GB
+  pageviews generate --out exports --plain --plant all --planted 5
+      exports/customers.csv and exports/pageviews.csv, with five broken rows of every kind
 
 The same numbers and the same seed always give the same bytes, whatever part is written.";
 
-/// Make data: deterministic page views and customers of any size, laid out for `pageviews load`
+/// Make data: deterministic page views and customers of any size, for `pageviews load`
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct GenerateArguments {
@@ -80,6 +83,32 @@ pub(super) struct GenerateArguments {
     /// Write no customers
     #[arg(long)]
     no_customers: bool,
+    /// Write plain files for the inbox, customers.csv and pageviews.csv, instead of the raw zone's folders
+    #[arg(long)]
+    plain: bool,
+    /// Plant broken rows of these kinds among the others, or of `all` kinds
+    #[arg(long, value_name = "KIND[,KIND…]|all", value_delimiter = ',', value_parser = plant, requires = "plain")]
+    plant: Vec<Plant>,
+    /// How many broken rows of each kind each file gets
+    #[arg(long, value_name = "ROWS", default_value_t = 1, requires = "plant")]
+    planted: u64,
+}
+
+/// One word of `--plant`.
+#[derive(Debug, Clone, Copy)]
+enum Plant {
+    All,
+    Kind(Broken),
+}
+
+fn plant(text: &str) -> std::result::Result<Plant, String> {
+    if text == "all" {
+        return Ok(Plant::All);
+    }
+    Broken::from_str(text, false).map(Plant::Kind).map_err(|_| {
+        let kinds: Vec<String> = Broken::value_variants().iter().map(ToString::to_string).collect();
+        format!("the kinds are {} and all", kinds.join(", "))
+    })
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -98,6 +127,9 @@ struct Report {
     views: u64,
     customer_rows: u64,
     bytes: u64,
+    /// Of plain files: how many broken rows of which kind.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    plain: Vec<PlainFile>,
     millis: u128,
 }
 
@@ -107,7 +139,13 @@ pub(super) fn run(arguments: &GenerateArguments, console: Console) -> Result<()>
     let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let bar = console.spinner("generating");
     let started = Instant::now();
-    let written = dataset.write(&arguments.out, &selection, threads, &|bytes| bar.inc(bytes))?;
+    let progress = |bytes| bar.inc(bytes);
+    let (written, plain) = if arguments.plain {
+        let files = dataset.write_plain(&arguments.out, &selection, &arguments.planting(), &progress)?;
+        (Written::of_plain(&files), files)
+    } else {
+        (dataset.write(&arguments.out, &selection, threads, &progress)?, Vec::new())
+    };
     bar.finish_and_clear();
     let report = Report {
         out: arguments.out.clone(),
@@ -115,10 +153,11 @@ pub(super) fn run(arguments: &GenerateArguments, console: Console) -> Result<()>
         views: written.views,
         customer_rows: written.customer_rows,
         bytes: written.bytes,
+        plain,
         millis: started.elapsed().as_millis(),
     };
     console.report(&report, |report| {
-        format!(
+        let mut text = format!(
             "{} page views and {} customers in {} files, {}, below {} ({})",
             console::count(report.views),
             console::count(report.customer_rows),
@@ -126,7 +165,14 @@ pub(super) fn run(arguments: &GenerateArguments, console: Console) -> Result<()>
             console::bytes(report.bytes),
             report.out.display(),
             console::duration(started.elapsed()),
-        )
+        );
+        for file in report.plain.iter().filter(|file| !file.planted.is_empty()) {
+            let kinds: Vec<String> = file.planted.iter().map(|(kind, rows)| format!("{rows} {kind}")).collect();
+            let sum = console::count(file.planted.values().sum());
+            // Writing to a string cannot fail.
+            let _ = write!(text, "\n{}: {sum} rows are broken: {}", file.path.display(), kinds.join(", "));
+        }
+        text
     })
 }
 
@@ -147,6 +193,13 @@ impl GenerateArguments {
                 duplicate_customers: self.duplicate_customers,
             },
         }
+    }
+
+    fn planting(&self) -> Planting {
+        let all = self.plant.iter().any(|plant| matches!(plant, Plant::All));
+        let named = |kind: &Broken| self.plant.iter().any(|plant| matches!(plant, Plant::Kind(one) if one == kind));
+        let kinds = Broken::value_variants().iter().copied().filter(|kind| all || named(kind)).collect();
+        Planting { kinds, rows: self.planted }
     }
 
     fn selection(&self, dataset: &Dataset) -> Result<Selection> {

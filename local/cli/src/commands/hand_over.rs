@@ -1,4 +1,5 @@
-//! What happens around runs, for `pageviews status`: the schedule, what would have been sent, what lies in the queues.
+//! What happens around runs, for `pageviews status`: the schedule, what would have been sent, what lies in the queues, and
+//! which events functions work on or wait for.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -10,12 +11,15 @@ use crate::wire;
 
 /// How many notifications are told.
 const NOTIFICATIONS: u32 = 10;
+/// How many events are told to a person.
+const EVENTS: usize = 10;
 
 /// What happens around runs.
 #[derive(Serialize)]
 pub(super) struct HandOver {
     schedules: Vec<Schedule>,
     queues: Vec<Queue>,
+    events: Vec<Event>,
     notifications: Vec<Notification>,
 }
 
@@ -33,6 +37,17 @@ struct Queue {
     name: String,
     messages: String,
     in_flight: String,
+}
+
+/// An event that a function works on or waits for.
+#[derive(Serialize)]
+struct Event {
+    function: String,
+    status: String,
+    attempts: u64,
+    accepted: String,
+    /// What S3 tells of, if it is S3's.
+    object: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -58,7 +73,9 @@ impl HandOver {
         for queue in &session.stack().queues {
             queues.push(depth(&session.endpoint, &queue.name).await?);
         }
-        Ok(Self { schedules: schedules.collect(), queues, notifications: notifications(&session.endpoint).await? })
+        let endpoint = &session.endpoint;
+        let (events, notifications) = (events(endpoint).await?, notifications(endpoint).await?);
+        Ok(Self { schedules: schedules.collect(), queues, events, notifications })
     }
 
     /// For people; nothing where there is nothing.
@@ -80,6 +97,19 @@ impl HandOver {
             }
             super::run::align_right(&mut table, 1..3);
             parts.push(table.to_string());
+        }
+        if !self.events.is_empty() {
+            let mut table = console::table();
+            table.set_header(["Event for", "Status", "Attempts", "Accepted", "Object"]);
+            for row in self.events.iter().take(EVENTS) {
+                let object = row.object.clone().unwrap_or_default();
+                let attempts = row.attempts.to_string();
+                table.add_row([row.function.clone(), row.status.clone(), attempts, row.accepted.clone(), object]);
+            }
+            parts.push(table.to_string());
+            if let Some(more) = self.events.len().checked_sub(EVENTS).filter(|more| *more > 0) {
+                parts.push(format!("and {} events more", console::count(more as u64)));
+            }
         }
         if !self.notifications.is_empty() {
             parts.push("Notifications (what would have been sent, the latest first)".to_owned());
@@ -107,6 +137,19 @@ async fn depth(endpoint: &str, name: &str) -> Result<Queue> {
         messages: attribute("ApproximateNumberOfMessages"),
         in_flight: attribute("ApproximateNumberOfMessagesNotVisible"),
     })
+}
+
+async fn events(endpoint: &str) -> Result<Vec<Event>> {
+    let answer = wire::call(endpoint, "LocalCloud.ListEvents", &json!({})).await?;
+    let list = answer["Events"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let event = |one: &Value| Event {
+        function: text(&one["Function"]),
+        status: text(&one["Status"]),
+        attempts: one["Attempts"].as_u64().unwrap_or(0),
+        accepted: text(&one["Accepted"]),
+        object: one["Payload"]["Records"][0]["s3"]["object"]["key"].as_str().map(str::to_owned),
+    };
+    Ok(list.iter().map(event).collect())
 }
 
 async fn notifications(endpoint: &str) -> Result<Vec<Notification>> {

@@ -11,6 +11,7 @@ use super::run::{self, align_right};
 use crate::console::{self, Console};
 use crate::error::{Error, Result};
 use crate::history::millis_between;
+use crate::loads::{self, Rows, Summary, Zones};
 use crate::session::{CloudArguments, Session};
 
 const EXAMPLES: &str = "\
@@ -19,13 +20,14 @@ Examples:
   pageviews status pvt-2026-01-31       one execution, by name or ARN, state by state
   pageviews status --endpoint http://127.0.0.1:4566 --json";
 
-/// Tell what is there: services, tables, the last executions, queues and notifications, or one execution in detail
+/// Tell what is there: services, tables, the last executions and loads, queues and notifications, or one execution in
+/// detail
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct StatusArguments {
     /// Tell of this execution: its name or ARN
     execution: Option<String>,
-    /// How many executions are listed
+    /// How many executions and loads are listed
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(i32).range(1..=1000))]
     last: i32,
     #[command(flatten)]
@@ -42,6 +44,7 @@ struct Report {
     state_machines: Vec<String>,
     tables: Vec<Table>,
     executions: Vec<Execution>,
+    loads: Vec<Summary>,
     #[serde(flatten)]
     hand_over: HandOver,
 }
@@ -82,6 +85,7 @@ async fn tell(session: &Session, arguments: &StatusArguments, console: Console) 
         state_machines: session.stack().state_machines.iter().map(|machine| machine.name.clone()).collect(),
         tables: tables(session).await?,
         executions: executions(session, arguments.last).await?,
+        loads: loads(session, arguments.last).await?,
         hand_over: HandOver::of(session).await?,
     };
     console.report(&report, human)
@@ -141,6 +145,12 @@ async fn executions(session: &Session, last: i32) -> Result<Vec<Execution>> {
         .collect())
 }
 
+/// The last files that came through the inbox; none where the template has no inbox.
+async fn loads(session: &Session, last: i32) -> Result<Vec<Summary>> {
+    let Ok(zones) = Zones::of(session) else { return Ok(Vec::new()) };
+    loads::latest(session, &zones, usize::try_from(last).unwrap_or(0)).await
+}
+
 fn human(report: &Report) -> String {
     let mut parts = vec![format!(
         "Endpoint        {}\nBucket          {}\nWorkgroup       {}\nDatabase        {}\nFunctions       {}\nState machines  {}",
@@ -169,6 +179,17 @@ fn human(report: &Report) -> String {
             table.add_row([&row.name, &row.status, &row.started, &time]);
         }
         align_right(&mut table, 3..4);
+        parts.push(table.to_string());
+    }
+    if !report.loads.is_empty() {
+        let mut table = console::table();
+        table.set_header(["File", "Rows", "Loaded", "Rejected", "Outcome"]);
+        for summary in &report.loads {
+            let Rows { read, loaded, rejected } = summary.rows;
+            let [read, loaded, rejected] = [read, loaded, rejected].map(console::count);
+            table.add_row([summary.key.clone(), read, loaded, rejected, summary.status.to_string()]);
+        }
+        align_right(&mut table, 1..4);
         parts.push(table.to_string());
     }
     parts.extend(report.hand_over.human());

@@ -14,13 +14,15 @@ use crate::raw_zone;
 
 /// Country and its share of the customers, in percent.
 const COUNTRIES: [(&str, u64); 6] = [("USA", 40), ("DEU", 20), ("GBR", 15), ("IND", 15), ("BRA", 7), ("JPN", 3)];
+/// Tells the customers' random numbers from the page views'.
+const CUSTOMERS_SEED: u64 = 0x6375_7374;
 const FIRST_NAMES: [&str; 8] = ["Ada", "Ben", "Chloé", "Diego", "Emiko", "Farah", "Jürgen", "Olga"];
 const LAST_NAMES: [&str; 8] = ["Almeida", "Brown", "Garcia", "Müller", "Nakamura", "O'Neil", "Singh", "Weiß"];
 
 /// Writes the customer files below `out`.
 pub(super) fn write(dataset: &Dataset, out: &Path, progress: &(dyn Fn(u64) + Sync)) -> Result<Written, GenerateError> {
     let mut files: Vec<String> = COUNTRIES.map(|_| raw_zone::CUSTOMERS_COLUMNS.join(",") + "\n").into();
-    let mut random = ChaCha8Rng::seed_from_u64(dataset.seed ^ 0x6375_7374);
+    let mut random = ChaCha8Rng::seed_from_u64(dataset.seed ^ CUSTOMERS_SEED);
     let mut rows = vec![0_u64; COUNTRIES.len()];
     for id in 1..=dataset.customers {
         let dice = random.next_u64();
@@ -44,6 +46,28 @@ pub(super) fn write(dataset: &Dataset, out: &Path, progress: &(dyn Fn(u64) + Syn
         progress(text.len() as u64);
     }
     Ok(written)
+}
+
+/// Hands the rows of a plain file to `visit`, one after the other: those of [`write`], each with its country.
+pub(super) fn rows(
+    dataset: &Dataset,
+    visit: &mut dyn FnMut(&str) -> Result<(), GenerateError>,
+) -> Result<(), GenerateError> {
+    let mut random = ChaCha8Rng::seed_from_u64(dataset.seed ^ CUSTOMERS_SEED);
+    let mut row = String::new();
+    for id in 1..=dataset.customers {
+        let dice = random.next_u64();
+        let first = country(dice);
+        let second = (id <= dataset.quirks.duplicate_customers).then_some((first + 1) % COUNTRIES.len());
+        for country in [Some(first), second].into_iter().flatten() {
+            row.clear();
+            append(dataset, id, dice, &mut row);
+            row.truncate(row.trim_end().len());
+            row.extend([",", COUNTRIES[country].0, "\n"]);
+            visit(&row)?;
+        }
+    }
+    Ok(())
 }
 
 /// The country for these random bits.

@@ -165,7 +165,7 @@ impl Dataset {
     }
 
     /// Refuses a description or a selection that makes no sense.
-    fn check(&self, selection: &Selection) -> Result<(), GenerateError> {
+    pub(super) fn check(&self, selection: &Selection) -> Result<(), GenerateError> {
         let refuse = |reason: &str| Err(GenerateError::Invalid(reason.to_owned()));
         let shares = [self.quirks.unknown_customers, self.quirks.quoted, self.quirks.non_ascii];
         if self.days == 0 {
@@ -190,7 +190,7 @@ impl Dataset {
     }
 
     /// The files to write.
-    fn parts(&self, selection: &Selection) -> Vec<Part> {
+    pub(super) fn parts(&self, selection: &Selection) -> Vec<Part> {
         let counts = self.views_per_day();
         let mut first_ids = vec![1_u64];
         for count in &counts {

@@ -52,6 +52,22 @@ impl<'a> PartWriter<'a> {
         Ok(Written { files: 1, views: part.rows, customer_rows: 0, bytes: bytes + buffer.len() as u64 })
     }
 
+    /// Hands the rows of one file to `visit`, one after the other.
+    pub(super) fn each_row(
+        &self,
+        part: &Part,
+        visit: &mut dyn FnMut(&[u8]) -> Result<(), GenerateError>,
+    ) -> Result<(), GenerateError> {
+        let mut rows = self.rows(part);
+        let mut row = Vec::with_capacity(256);
+        for index in 0..part.rows {
+            row.clear();
+            rows.append(index, &mut row);
+            visit(&row)?;
+        }
+        Ok(())
+    }
+
     fn rows(&self, part: &Part) -> Rows<'_> {
         let files = u64::from(self.dataset.files_per_day);
         let file = u64::from(part.position);

@@ -1,3 +1,5 @@
+//! Who is told what, and what a process leaves that dies at each step of a write.
+
 use std::io::Write as _;
 use std::sync::{Arc, Mutex};
 

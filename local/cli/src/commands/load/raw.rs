@@ -1,63 +1,37 @@
-//! `pageviews load`.
+//! `pageviews load` of a folder that is laid out as the raw zone: checked as a whole, then uploaded.
 
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use aws_sdk_s3::primitives::ByteStream;
-use clap::Args;
 use futures::{StreamExt as _, TryStreamExt as _};
 use indicatif::ProgressBar;
 use serde::Serialize;
 
+use super::LoadArguments;
 use crate::console::{self, Console};
 use crate::error::{Error, Result};
 use crate::load::{self, Checked, RawFile};
 use crate::raw_zone;
-use crate::session::{CloudArguments, Session};
+use crate::session::Session;
 
 /// Files that are uploaded at once.
 const UPLOADS: usize = 8;
 
-const EXAMPLES: &str = "\
-Examples:
-  pageviews load raw
-  pageviews load raw --endpoint http://127.0.0.1:4566
-
-The folder is laid out as the raw zone:
-  customers/country=USA/*.csv                  customer_id,name,email,created_at
-  pageviews/year=2026/month=01/day=31/*.csv    view_id,customer_id,url,viewed_at
-
-Every file is checked first: its folder, its header, the fields of every row, its encoding. If anything is
-wrong, the first problem is named by file, line and field, and nothing is uploaded. Loading again replaces
-files of the same name.";
-
-/// Extract and load: check a folder of CSV files and upload it to the lake's raw zone
-#[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
-pub(super) struct LoadArguments {
-    /// The folder with customers/ and pageviews/
-    folder: PathBuf,
-    /// Check only; upload nothing
-    #[arg(long)]
-    check: bool,
-    #[command(flatten)]
-    cloud: CloudArguments,
-}
-
 /// What was loaded, for programs.
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
+struct Report {
     #[serde(flatten)]
-    pub(super) checked: Checked,
+    checked: Checked,
     /// `s3://bucket/raw/`; null when nothing was uploaded.
     location: Option<String>,
     millis: u128,
 }
 
-pub(super) async fn run(arguments: &LoadArguments, console: Console) -> Result<()> {
+pub(super) async fn run(folder: &Path, arguments: &LoadArguments, console: Console) -> Result<()> {
     let started = Instant::now();
-    let (files, checked) = check(&arguments.folder, console)?;
+    let (files, checked) = check(folder, console)?;
     let location = if arguments.check {
         None
     } else {
@@ -82,7 +56,7 @@ pub(super) async fn run(arguments: &LoadArguments, console: Console) -> Result<(
 }
 
 /// Checks a folder; nothing is uploaded before all of it is in order.
-pub(super) fn check(folder: &Path, console: Console) -> Result<(Vec<RawFile>, Checked)> {
+fn check(folder: &Path, console: Console) -> Result<(Vec<RawFile>, Checked)> {
     let files = load::raw_files(folder)?;
     let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let bar = console.bytes_bar(files.iter().map(|file| file.size).sum(), "checking ");
@@ -92,7 +66,7 @@ pub(super) fn check(folder: &Path, console: Console) -> Result<(Vec<RawFile>, Ch
 }
 
 /// Uploads checked files, and tells where to.
-pub(super) async fn upload(session: &Session, files: &[RawFile], bytes: u64, console: Console) -> Result<String> {
+async fn upload(session: &Session, files: &[RawFile], bytes: u64, console: Console) -> Result<String> {
     let bucket = session.bucket()?;
     let bar = console.bytes_bar(bytes, "uploading");
     let done = &bar;
