@@ -1,7 +1,8 @@
 //! A `pageviews up` process and the AWS SDK's clients for it.
 
 use std::collections::BTreeMap;
-use std::io::BufReader;
+use std::io::{BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -12,7 +13,7 @@ use aws_sdk_athena::types::QueryExecutionState;
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use local_aws::lambda::Lambda;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{Execution, files};
@@ -115,6 +116,42 @@ impl Cloud {
     pub fn asked(&self) -> Vec<Asked> {
         let log = std::fs::read_to_string(self.folder.path().join(ACCESS_LOG)).expect("the log of access");
         log.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+    }
+
+    /// The queue of files that could not be loaded.
+    pub const UNLOADED_FILES: &str = "pageviews-unloaded-files";
+
+    /// The repository's template.
+    pub fn template() -> PathBuf {
+        repository().join("template.yaml")
+    }
+
+    /// Calls a JSON operation, such as `AmazonSQS.ReceiveMessage`, that no client here makes.
+    pub fn call(&self, target: &str, input: &Value) -> Value {
+        let address = self.endpoint.strip_prefix("http://").expect("plain HTTP");
+        let mut stream = TcpStream::connect(address).expect("it listens");
+        let input = input.to_string();
+        let request = format!(
+            "POST / HTTP/1.0\r\nHost: {address}\r\nX-Amz-Target: {target}\r\nContent-Type: application/x-amz-json-1.0\r\n\
+             Content-Length: {}\r\n\r\n{input}",
+            input.len()
+        );
+        stream.write_all(request.as_bytes()).expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("head and body");
+        assert!(head.starts_with("HTTP/1.0 200"), "{target}: {answer}");
+        serde_json::from_str(body).expect("JSON")
+    }
+
+    /// Waits until no function works on an event or waits for one.
+    pub async fn idle(&self) {
+        let idle = async {
+            while self.call("LocalCloud.ListEvents", &json!({}))["Events"] != json!([]) {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, idle).await.expect("the events are worked on in time");
     }
 
     /// The `pageviews` command, for what needs no cloud.

@@ -34,11 +34,12 @@ fn large() -> Vec<u8> {
     text
 }
 
-/// Drops a file and starts the function as S3 does; what became of the file.
+/// Drops a file, and tells the function a second time when it is loaded; what became of the file.
 async fn load(cloud: &Cloud, key: &str, content: &[u8]) -> Value {
     let bucket = cloud.bucket().await;
     let body = ByteStream::from(content.to_vec());
     let put = cloud.s3().put_object().bucket(&bucket).key(key).body(body).send().await.expect("the file is dropped");
+    cloud.idle().await;
     let tag = put.e_tag().unwrap_or_default().trim_matches('"').to_owned();
     let object = json!({"key": key, "size": content.len(), "eTag": tag, "sequencer": "1"});
     let event = json!({"Records": [{"eventVersion": "2.1", "eventName": "ObjectCreated:Put",

@@ -8,6 +8,7 @@
 
 mod cases;
 mod cost;
+mod inbox;
 mod recomputation;
 mod stories;
 
@@ -15,6 +16,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() {
     let mut trials = cases::trials();
+    trials.extend(inbox::trials());
     trials.extend(stories::trials());
     trials.extend(cost::trials());
     libtest_mimic::run(&Arguments::from_args(), trials).exit();

@@ -1,24 +1,28 @@
 //! `pageviews demo`.
 
 use std::fmt::Write as _;
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use chrono::NaiveDate;
-use clap::Args;
+use clap::{Args, ValueEnum as _};
 use serde::Serialize;
 use serde_json::json;
 
+use super::load::inbox as load;
+use super::query;
 use super::run::{self};
-use super::{load, query};
 use crate::console::{self, Console};
 use crate::error::{Error, Result};
-use crate::generate::{Dataset, Half, Quirks, Selection};
+use crate::generate::{Broken, Dataset, Half, PlainFile, Planting, Quirks, Selection};
+use crate::inbox::inbox_files;
+use crate::loads::Rows;
 use crate::recompute::{DailyViews, Key};
 use crate::rows;
 use crate::session::{DeployArguments, Session};
 
+/// From this many rows on, a file has broken ones among them.
+const SMALLEST_WITH_BROKEN_ROWS: u64 = 500;
 /// The longest bar of the chart, in characters.
 const CHART_WIDTH: u64 = 48;
 
@@ -29,7 +33,7 @@ Examples:
   pageviews demo --data-dir /tmp/demo         keep the lake, to look around in it afterwards:
   pageviews query --data-dir /tmp/demo \"SELECT * FROM pageviews_daily LIMIT 5\"";
 
-/// See it all: generate, load, full run, a new day, incremental run, and the proof that the output is right
+/// See it all: files arrive, a full run, a new day, an incremental run, and the proof that the output is right
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct DemoArguments {
@@ -55,6 +59,7 @@ pub(super) struct DemoArguments {
 /// What happened, for programs.
 #[derive(Serialize)]
 struct Report {
+    loads: Vec<load::Report>,
     full: run::Report,
     incremental: run::Report,
     top_pages: Vec<Page>,
@@ -123,24 +128,25 @@ impl Demo {
         let last = dataset.date(self.arguments.days - 1);
         let new = dataset.date(self.arguments.days);
 
-        let mut days: Vec<(NaiveDate, Option<Half>)> = dataset.dates().map(|date| (date, None)).collect();
-        days.truncate(self.arguments.days as usize);
-        days.pop();
-        days.push((last, Some(Half::Early)));
-        self.console
-            .say(format!("{} days of page views; of the last one, only what happened before noon", days.len()))?;
-        self.arrive(&dataset, "first", Selection { customers: true, days }).await?;
+        let selection = beginning(&dataset, new, last);
+        self.console.say(format!(
+            "Two files arrive: customers, and {} days of page views; of {last} only what happened before noon",
+            selection.days.len()
+        ))?;
+        let mut loads = vec![self.arrive(&dataset, "", selection).await?];
         let full = self.transform("Full load").await?;
 
-        self.console.say(format!("\nA new day, {new}, and the late half of {last}"))?;
+        self.console.say(format!("\nA new file arrives: {new}, and the late half of {last}"))?;
         let days = vec![(last, Some(Half::Late)), (new, None)];
-        self.arrive(&dataset, "later", Selection { customers: false, days }).await?;
+        let name = format!("-{new}");
+        loads.push(self.arrive(&dataset, &name, Selection { customers: false, days }).await?);
         let incremental = self.transform("Incremental refresh").await?;
 
         let top_pages = self.top_pages().await?;
         let days = self.days().await?;
         let proof = self.proof().await?;
-        let report = Report { full, incremental, top_pages, days, proof, millis: started.elapsed().as_millis() };
+        let millis = started.elapsed().as_millis();
+        let report = Report { loads, full, incremental, top_pages, days, proof, millis };
         self.console.report(&report, human)?;
         if report.proof.equal {
             Ok(())
@@ -156,25 +162,38 @@ impl Demo {
         Dataset { start, days: days + 1, views, customers, seed, quirks, ..Dataset::default() }
     }
 
-    /// Generates a part of the dataset, checks it and loads it.
-    async fn arrive(&self, dataset: &Dataset, name: &str, selection: Selection) -> Result<()> {
-        let folder = self.csv.join(name);
-        let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    /// Generates a part of the dataset as plain files, with broken rows among the others, and loads them.
+    async fn arrive(&self, dataset: &Dataset, name: &str, selection: Selection) -> Result<load::Report> {
+        let folder = self.csv.join(format!("files{name}"));
         let generating = Instant::now();
-        dataset.write(&folder, &selection, threads, &|_| {})?;
-        let generated = generating.elapsed();
-        let loading = Instant::now();
-        let (files, checked) = load::check(&folder, self.console)?;
-        let location = load::upload(&self.session, &files, checked.bytes, self.console).await?;
+        let planting = Planting { kinds: self.broken(), rows: 1 };
+        let mut written = dataset.write_plain(&folder, &selection, &planting, &|_| {})?;
+        for file in &mut written {
+            let named = folder.join(format!("{}{name}.csv", file.table.name()));
+            std::fs::rename(&file.path, &named).map_err(Error::file(&file.path))?;
+            file.path = named;
+        }
+        let broken: u64 = written.iter().flat_map(|file| file.planted.values()).sum();
+        let rows: u64 = written.iter().map(|file| file.rows).sum();
         self.console.say(format!(
-            "  generated {} page views and {} customers, {} in {} files ({})\n  checked and loaded to {location} ({})",
-            console::count(checked.views),
-            console::count(checked.customers),
-            console::bytes(checked.bytes),
-            checked.files,
-            console::duration(generated),
-            console::duration(loading.elapsed()),
-        ))
+            "  generated {} rows, {} of them broken ({})",
+            console::count(rows),
+            console::count(broken),
+            console::duration(generating.elapsed()),
+        ))?;
+        let paths: Vec<PathBuf> = written.iter().map(|file| file.path.clone()).collect();
+        let report = load::load(&self.session, &inbox_files(&paths, None)?, self.console).await?;
+        self.console.say(load::human(&report))?;
+        report.check()?;
+        account(&written, &report)?;
+        Ok(report)
+    }
+
+    /// One row of every kind in each file, or none in small ones: a file with too many of them is refused whole.
+    fn broken(&self) -> Vec<Broken> {
+        let DemoArguments { days, views, customers, .. } = self.arguments;
+        let smallest = customers.min(views / u64::from(days + 1) / 2);
+        if smallest < SMALLEST_WITH_BROKEN_ROWS { Vec::new() } else { Broken::value_variants().to_vec() }
     }
 
     async fn transform(&self, title: &str) -> Result<run::Report> {
@@ -230,6 +249,28 @@ impl Demo {
         let bytes = object.body.collect().await.map_err(Error::cloud("the result file cannot be read"))?;
         parse_output(&String::from_utf8_lossy(&bytes.into_bytes()))
     }
+}
+
+/// Customers, and all days before `end`; of the `halved` one only what happened before noon.
+fn beginning(dataset: &Dataset, end: NaiveDate, halved: NaiveDate) -> Selection {
+    let half = |date: &NaiveDate| (*date == halved).then_some(Half::Early);
+    let days = dataset.dates().filter(|date| *date < end).map(|date| (date, half(&date)));
+    Selection { customers: true, days: days.collect() }
+}
+
+/// Every row that was written must have been loaded or rejected, and rejected must be those that were planted.
+fn account(written: &[PlainFile], report: &load::Report) -> Result<()> {
+    for (file, loaded) in written.iter().zip(&report.files) {
+        let planted: u64 = file.planted.values().sum();
+        let expected = Some(Rows { read: file.rows, loaded: file.rows - planted, rejected: planted });
+        let found = loaded.summary.as_ref().map(|one| one.rows);
+        if found != expected {
+            let path = file.path.display();
+            let said = format!("{path}: rows read, loaded and rejected are {found:?}, and must be {expected:?}");
+            return Err(Error::NotEqual(said));
+        }
+    }
+    Ok(())
 }
 
 /// The rows of the output's result file.

@@ -41,9 +41,9 @@ deployed from template.yaml.";
 const EXAMPLES: &str = "\
 Examples:
   pageviews demo                                    everything, end to end, in some seconds
-  pageviews generate --out raw --days 30            data to play with
+  pageviews generate --plain --out in --days 30     data to play with
   pageviews discover raw/customers                  what CSV files hold, and the table that would read them
-  pageviews load raw                                check it and upload it
+  pageviews load in                                 put it through the inbox into the raw zone
   pageviews run                                     run PageViewsTransform once
   pageviews query \"SELECT * FROM pageviews_daily ORDER BY view_count DESC LIMIT 10\"
   pageviews up                                      serve until stopped, for any AWS client
