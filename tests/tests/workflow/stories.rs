@@ -131,7 +131,7 @@ async fn previous_version() {
     names.sort_unstable();
     assert_eq!(
         names,
-        ["customers", "pageviews", "pageviews_daily", "pageviews_daily_previous"],
+        ["customers", "pageviews", "pageviews_daily", "pageviews_daily_previous", "rejects"],
         "nothing temporary is left"
     );
 }
