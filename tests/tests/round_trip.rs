@@ -61,8 +61,8 @@ fn cases() -> Vec<PathBuf> {
     cases
 }
 
-fn text(value: &Option<String>) -> &str {
-    value.as_deref().unwrap_or_else(|| panic!("NULL"))
+fn text(value: Option<&String>) -> &str {
+    value.map_or_else(|| panic!("NULL"), String::as_str)
 }
 
 /// The rows of `file` that are on none of these lines: the values of `columns`.
@@ -100,10 +100,10 @@ async fn every_value_comes_back_as_it_was() {
         lake.query(&format!("msck repair table `{table}`")).await;
 
         let rejects = lake.query("select line from rejects").await;
-        let lines: BTreeSet<u64> = rejects.iter().map(|row| text(&row[0]).parse().expect("a line")).collect();
+        let lines: BTreeSet<u64> = rejects.iter().map(|row| text(row[0].as_ref()).parse().expect("a line")).collect();
         let found = lake.query(&format!("select {} from {table}", columns.join(", "))).await;
         let mut found: Vec<Vec<String>> =
-            found.iter().map(|row| row.iter().map(|value| text(value).to_owned()).collect()).collect();
+            found.iter().map(|row| row.iter().map(|value| text(value.as_ref()).to_owned()).collect()).collect();
         found.sort();
         let file = fs::read(case.join("file.csv")).expect("the file");
         let file = file.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&file);
@@ -146,11 +146,11 @@ async fn every_rejected_row_can_be_told_from_the_table_of_rejects() {
         let file = fs::read(case.join("file.csv")).expect("the file");
 
         for row in lake.query("select source, line, reason, raw from rejects").await {
-            let line: usize = text(&row[1]).parse().expect("a line");
+            let line: usize = text(row[1].as_ref()).parse().expect("a line");
             let start: usize = file.split_inclusive(|byte| *byte == b'\n').take(line - 1).map(<[u8]>::len).sum();
-            assert_eq!(text(&row[0]), "source");
-            let raw = unescaped(text(&row[3]));
-            assert!(file[start..].starts_with(&raw), "{}: line {line}: {}", case.display(), text(&row[3]));
+            assert_eq!(text(row[0].as_ref()), "source");
+            let raw = unescaped(text(row[3].as_ref()));
+            assert!(file[start..].starts_with(&raw), "{}: line {line}: {}", case.display(), text(row[3].as_ref()));
             assert!(!raw.is_empty());
             compared += 1;
         }

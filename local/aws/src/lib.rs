@@ -8,7 +8,7 @@
 //! - [`iam`]: whether a role may do what its function asks for; every service asks it.
 //! - [`lambda`]: functions as child processes that speak the Lambda Runtime API.
 //! - [`s3`]: objects, by the crate `s3s`, over the lake's folders.
-//! - [`sqs`]: queues.
+//! - [`sqs`]: queues, whose messages wait to be received.
 //! - [`states`]: Step Functions, over `local-asl`.
 //!
 //! A service module never imports another one: `local/cli` composes them. A request that a service does not know gets

@@ -1,7 +1,7 @@
 //! What the pipeline writes down of each file that came through the inbox: its summaries, in the lake's zone `loads/`.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use aws_sdk_s3::operation::get_object::GetObjectError;
 use serde::{Deserialize, Serialize};
@@ -113,7 +113,11 @@ pub struct Rows {
 fn source(bucket: &str, key: &str, version: &Version) -> String {
     let version = version.id.as_deref().unwrap_or(&version.etag);
     let digest = Sha256::digest(format!("{bucket}\n{key}\n{version}"));
-    digest.iter().take(10).map(|byte| format!("{byte:02x}")).collect()
+    digest.iter().take(10).fold(String::new(), |mut digits, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    })
 }
 
 /// The summary of an object's version, once there is one.

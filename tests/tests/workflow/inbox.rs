@@ -44,7 +44,7 @@ fn generate(views: u64, planted: u64) -> Files {
     let output = command.output().expect("pageviews generates");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
-    let counts = report["plain"].as_array().into_iter().flatten().flat_map(|file| file["planted"].as_object());
+    let counts = report["plain"].as_array().into_iter().flatten().filter_map(|file| file["planted"].as_object());
     let planted = counts.flat_map(|kinds| kinds.values()).filter_map(Value::as_u64).sum();
     let (customers, pageviews) = (folder.path().join("customers.csv"), folder.path().join("pageviews.csv"));
     Files { folder, customers, pageviews, planted, views }

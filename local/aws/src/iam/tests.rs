@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Context, Decision, Policy, PolicyError, decide};
 
-fn read(statement: Value) -> Result<Policy, PolicyError> {
+fn read(statement: &Value) -> Result<Policy, PolicyError> {
     Policy::read(&json!({"Version": "2012-10-17", "Statement": statement}))
 }
 
@@ -48,7 +48,7 @@ fn requests_are_decided_as_iam_decides_them() {
         (&colons, "xray:PutTraceSegments", "*", Silent),
     ];
     for (statement, action, resource, expected) in cases {
-        let policy = read(statement.clone()).unwrap();
+        let policy = read(statement).unwrap();
         let decision = decide([&policy], action, resource, &Context::new());
         assert_eq!(decision, expected, "{action} on {resource} by {statement}");
     }
@@ -81,7 +81,7 @@ fn conditions_are_decided_as_iam_decides_them() {
         (json!({"StringLike": {"s3:prefix": "raw/*"}, "Null": {"s3:delimiter": "false"}}), &raw, false),
     ];
     for (condition, request, expected) in cases {
-        let policy = read(json!({"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": condition})).unwrap();
+        let policy = read(&json!({"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": condition})).unwrap();
         let decision = decide([&policy], "s3:ListBucket", "arn:aws:s3:::lake", &context(request));
         assert_eq!(decision.is_allowed(), expected, "{condition} with {request}");
     }
@@ -111,7 +111,7 @@ fn what_is_not_understood_is_an_error_that_names_it() {
         ),
     ];
     for (statement, name) in cases {
-        let error = read(statement.clone()).unwrap_err().to_string();
+        let error = read(&statement).unwrap_err().to_string();
         assert!(error.contains(name), "{statement}: {error}");
     }
     let old = Policy::read(&json!({"Version": "2008-10-17", "Statement": []})).unwrap_err();

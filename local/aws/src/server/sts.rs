@@ -30,13 +30,12 @@ pub(super) async fn handle(request: Request, caller: &Caller) -> Response {
 
 /// Source: <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>
 fn identity(caller: &Caller) -> String {
-    let (arn, id) = match &caller.session {
-        Some(session) => (session.principal(), session.user_id()),
-        None => {
-            let user = caller.access_key_id.as_deref().unwrap_or("anonymous");
-            let user: String = user.chars().filter(char::is_ascii_alphanumeric).collect();
-            (format!("arn:aws:iam::{ACCOUNT}:user/{user}"), user)
-        }
+    let (arn, id) = if let Some(session) = &caller.session {
+        (session.principal(), session.user_id())
+    } else {
+        let user = caller.access_key_id.as_deref().unwrap_or("anonymous");
+        let user: String = user.chars().filter(char::is_ascii_alphanumeric).collect();
+        (format!("arn:aws:iam::{ACCOUNT}:user/{user}"), user)
     };
     format!(
         "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\

@@ -65,7 +65,7 @@ impl QueueSpec {
         Self {
             name: name.into(),
             visibility_timeout: Duration::from_secs(30),
-            retention: Duration::from_secs(4 * 24 * 60 * 60),
+            retention: Duration::from_hours(4 * 24),
             delay: Duration::ZERO,
             receive_wait: Duration::ZERO,
         }

@@ -126,11 +126,17 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
         if path.is_dir() {
             collect(&path, found)?;
-        } else if !name.starts_with('.') && (name.ends_with(".csv") || name.ends_with(".csv.gz")) {
+        } else if is_csv(&name) {
             found.push(path);
         }
     }
     Ok(())
+}
+
+/// Of a name in small letters; hidden files are none.
+fn is_csv(name: &str) -> bool {
+    let plain = name.strip_suffix(".gz").unwrap_or(name);
+    !name.starts_with('.') && Path::new(plain).extension().is_some_and(|extension| extension == "csv")
 }
 
 fn table_name(path: &Path) -> String {

@@ -167,7 +167,7 @@ mod tests {
 
     use super::super::{Deployment, Stack, Template, parse};
 
-    const INBOX: &str = r#"
+    const INBOX: &str = r"
 Resources:
   Lake:
     Type: AWS::S3::Bucket
@@ -198,7 +198,7 @@ Resources:
             Bucket: !Ref Lake
             Events: [s3:ObjectCreated:Put, s3:ObjectCreated:Copy]
             Filter: {S3Key: {Rules: [{Name: prefix, Value: inbox/customers/}, {Name: suffix, Value: .csv}]}}
-"#;
+";
 
     fn resolve(text: &str) -> Result<Stack, String> {
         let root = parse(text).map_err(|fault| fault.in_file(Path::new("t.yaml")).to_string())?;

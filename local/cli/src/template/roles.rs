@@ -52,9 +52,9 @@ impl Builder<'_> {
             "Tags",
         ];
         self.only("role", &[&KNOWN])?;
-        let inline = self.items("Policies")?.into_iter().map(|node| self.inline(&node));
+        let inline = self.items("Policies").into_iter().map(|node| self.inline(&node));
         let mut policies = inline.collect::<Result<Vec<_>>>().map_err(|fault| within(fault, &["Policies"]))?;
-        for node in self.items("ManagedPolicyArns")? {
+        for node in self.items("ManagedPolicyArns") {
             let Some(arn) = self.resolver.text(&node)? else { continue };
             policies.push(self.managed(&arn, &node).map_err(|fault| within(fault, &["ManagedPolicyArns"]))?);
         }
@@ -87,7 +87,7 @@ impl Builder<'_> {
         if self.at(&["Tracing"]).is_some() {
             policies.push(self.managed(WRITE_TRACES, self.resource)?);
         }
-        for node in self.items("Policies")? {
+        for node in self.items("Policies") {
             policies.extend(self.sam_policy(&node).map_err(|fault| within(fault, &["Policies"]))?);
         }
         Ok(Some(Role { logical_id, arn: attributes::arn("AWS::IAM::Role", &name, deployment), policies }))
@@ -113,12 +113,12 @@ impl Builder<'_> {
     }
 
     /// The items of a list, or the one item that stands for a list.
-    fn items(&self, property: &str) -> Result<Vec<Node>> {
-        let Some(node) = self.at(&[property]) else { return Ok(Vec::new()) };
-        Ok(match &node.content {
-            Content::List(items) => items.clone(),
-            _ => vec![node.clone()],
-        })
+    fn items(&self, property: &str) -> Vec<Node> {
+        match self.at(&[property]) {
+            None => Vec::new(),
+            Some(Node { content: Content::List(items), .. }) => items.clone(),
+            Some(node) => vec![node.clone()],
+        }
     }
 
     fn inline(&self, node: &Node) -> Result<RolePolicy> {

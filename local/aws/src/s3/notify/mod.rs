@@ -85,7 +85,7 @@ impl Notification {
         self.bucket == other.bucket
             && either(&self.prefix, &other.prefix, |a, b| a.starts_with(b))
             && either(&self.suffix, &other.suffix, |a, b| a.ends_with(b))
-            && EVENT_NAMES.iter().any(|name| both(&name))
+            && EVENT_NAMES.iter().any(both)
     }
 }
 
