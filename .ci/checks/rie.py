@@ -147,6 +147,10 @@ class Pipeline:
         known = {
             "query_execution_id": lambda: answers["query-count"]["query_execution_id"],
             "watermark": lambda: answers["get-count"]["watermark"],
+            "latest_day": lambda: answers["get-count"]["watermark"],
+            "seen_location": lambda: answers["list-pageviews-files"]["seen_location"],
+            "seen_before": lambda: self.noted(),
+            "output_location": lambda: answers["query-count"]["output"]["location"],
             "output_version": lambda: answers["query-count"]["output"]["version"],
             "output": lambda: answers["query-count"]["output"],
             "temporary_location": lambda: answers["incremental-load-step-1"]["temporary_location"],
@@ -156,6 +160,10 @@ class Pipeline:
             # It reads the history of an execution, so there must be one.
             event["execution_arn"] = self.executed()
         return event
+
+    def noted(self):
+        """The manifest that the output names: none before the full load, then the run's."""
+        return self.answers["list-pageviews-files"]["seen_location"] if "full-load" in self.answers else None
 
     def executed(self):
         command = [BIN / "pageviews", "run", "--json", "--endpoint", self.endpoint]
@@ -184,9 +192,10 @@ class Pipeline:
 def check(name, answer, answers):
     """What the answer must hold, beyond not being an error."""
     required = {
-        "load-customers-partitions": lambda: answer["folders"] > 0,
-        "load-pageviews-partitions": lambda: answer["days"] == DAYS,
-        "query-count": lambda: set(answer["output"]) == {"version", "location", "metadata_location"},
+        "list-pageviews-files": lambda: answer["days"] == answer["unseen_days"] == DAYS,
+        "load-customers-partitions": lambda: answer["folders"] == answer["added"] > 0,
+        "load-pageviews-partitions": lambda: answer["days"] == answer["added"] == DAYS,
+        "query-count": lambda: set(answer["output"]) == {"version", "location", "metadata_location", "pageviews_seen"},
         "get-count": lambda: (answer["row_count"] > 0) == ("full-load" in answers),
         "full-load": lambda: answer["rows"] > 0,
         "incremental-load-step-1": lambda: answer["rows"] > 0 and answer["temporary_location"].startswith("s3://"),

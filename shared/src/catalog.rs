@@ -4,8 +4,10 @@
 //! `UpdateTable` that changes it, guarded by the version that was read before, replaces the whole table for its readers
 //! at once. Iceberg's own Glue catalog commits in this way: <https://github.com/apache/iceberg/pull/4216>.
 
+use std::collections::{BTreeSet, HashMap};
+
 use aws_sdk_glue::Client;
-use aws_sdk_glue::types::{self, TableInput};
+use aws_sdk_glue::types::{self, PartitionInput, TableInput};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::sql::Identifier;
@@ -15,6 +17,21 @@ use crate::{Error, Result};
 const METADATA_LOCATION: &str = "metadata_location";
 /// The parameter that names the state before, by which Iceberg clients find what a commit replaced.
 const PREVIOUS_METADATA_LOCATION: &str = "previous_metadata_location";
+/// The parameter that names the manifest of the raw files that this state was made of ([`crate::seen`]). It changes in
+/// the same update as the state, so the two cannot disagree.
+const PAGEVIEWS_SEEN: &str = "pageviews_seen";
+
+/// `BatchCreatePartition` takes no more at once.
+/// <https://docs.aws.amazon.com/glue/latest/webapi/API_BatchCreatePartition.html>
+const LARGEST_BATCH: usize = 100;
+/// What a partition of a batch may be refused with and not the next time.
+const PASSING: &[&str] = &[
+    "ConcurrentModificationException",
+    "InternalServiceException",
+    "OperationTimeoutException",
+    "ResourceNotReadyException",
+    "ThrottlingException",
+];
 
 /// The tables of the database.
 #[derive(Clone, Debug)]
@@ -50,6 +67,11 @@ impl Table {
         self.parameter(METADATA_LOCATION).filter(|_| is_iceberg)
     }
 
+    /// The manifest of the raw files that its current state was made of, if anybody noted one.
+    pub fn pageviews_seen(&self) -> Option<&str> {
+        self.parameter(PAGEVIEWS_SEEN)
+    }
+
     /// Names and types of its columns, partition keys aside.
     pub fn columns(&self) -> Vec<(&str, &str)> {
         let storage = self.0.storage_descriptor();
@@ -63,38 +85,39 @@ impl Table {
 
     /// This entry with more columns at the end.
     fn with_columns(&self, columns: &[(String, String)]) -> Result<TableInput> {
-        let mut storage =
-            self.0.storage_descriptor().cloned().unwrap_or_else(|| types::StorageDescriptor::builder().build());
+        let mut storage = self.storage();
         for (name, column_type) in columns {
             let column = types::Column::builder().name(name).r#type(column_type).build();
             let column =
                 column.map_err(|source| Error::ServiceError { operation: "glue:Column", source: source.into() })?;
             storage.columns.get_or_insert_default().push(column);
         }
-        TableInput::builder()
-            .name(self.name())
-            .set_description(self.0.description().map(str::to_owned))
-            .set_owner(self.0.owner().map(str::to_owned))
-            .retention(self.0.retention())
-            .storage_descriptor(storage)
-            .set_partition_keys(self.0.partition_keys.clone())
-            .set_table_type(self.0.table_type().map(str::to_owned))
-            .set_parameters(self.0.parameters().cloned())
-            .build()
-            .map_err(|source| Error::ServiceError { operation: "glue:TableInput", source: source.into() })
+        self.input(self.name(), storage, self.0.parameters().cloned().unwrap_or_default())
     }
 
-    /// This entry under `name`, with another state: its location, its metadata file and the one before.
-    fn with_state(&self, name: &str, location: &str, metadata: &str, before: Option<&str>) -> Result<TableInput> {
-        let storage =
-            self.0.storage_descriptor().cloned().unwrap_or_else(|| types::StorageDescriptor::builder().build());
-        let storage = storage_at(&storage, location);
+    /// This entry under `name`, with another state; `before` is the metadata file that it replaces.
+    fn with_state(&self, name: &str, state: &State<'_>, before: Option<&str>) -> Result<TableInput> {
+        let storage = self.storage_at(state.location);
         let mut parameters = self.0.parameters().cloned().unwrap_or_default();
-        parameters.insert(METADATA_LOCATION.to_owned(), metadata.to_owned());
-        parameters.remove(PREVIOUS_METADATA_LOCATION);
-        if let Some(before) = before {
-            parameters.insert(PREVIOUS_METADATA_LOCATION.to_owned(), before.to_owned());
+        let now = [
+            (METADATA_LOCATION, Some(state.metadata_location)),
+            (PREVIOUS_METADATA_LOCATION, before),
+            (PAGEVIEWS_SEEN, state.pageviews_seen),
+        ];
+        for (parameter, value) in now {
+            parameters.remove(parameter);
+            parameters.extend(value.map(|value| (parameter.to_owned(), value.to_owned())));
         }
+        self.input(name, storage, parameters)
+    }
+
+    /// This entry under `name`, stored and described otherwise.
+    fn input(
+        &self,
+        name: &str,
+        storage: types::StorageDescriptor,
+        parameters: HashMap<String, String>,
+    ) -> Result<TableInput> {
         TableInput::builder()
             .name(name)
             .set_description(self.0.description().map(str::to_owned))
@@ -107,12 +130,17 @@ impl Table {
             .build()
             .map_err(|source| Error::ServiceError { operation: "glue:TableInput", source: source.into() })
     }
-}
 
-fn storage_at(storage: &types::StorageDescriptor, location: &str) -> types::StorageDescriptor {
-    let mut moved = storage.clone();
-    moved.location = Some(location.to_owned());
-    moved
+    /// How and where its data is stored.
+    fn storage(&self) -> types::StorageDescriptor {
+        self.0.storage_descriptor().cloned().unwrap_or_else(|| types::StorageDescriptor::builder().build())
+    }
+
+    fn storage_at(&self, location: &str) -> types::StorageDescriptor {
+        let mut storage = self.storage();
+        storage.location = Some(location.to_owned());
+        storage
+    }
 }
 
 /// Where a table's current state is.
@@ -122,6 +150,17 @@ pub struct State<'a> {
     pub location: &'a str,
     /// Its metadata file.
     pub metadata_location: &'a str,
+    /// The manifest of the raw files that it was made of, if there is one.
+    pub pageviews_seen: Option<&'a str>,
+}
+
+/// A partition that may not be registered yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Partition {
+    /// One value a partition key, in the keys' order.
+    pub values: Vec<String>,
+    /// The folder of its data.
+    pub location: String,
 }
 
 impl Catalog {
@@ -162,10 +201,9 @@ impl Catalog {
     /// # Errors
     /// [`Error::OutputChanged`] if somebody was faster; [`Error::ServiceError`] and [`Error::ServiceRefused`].
     pub async fn swap(&self, live: &Table, new: &Table, state: &State<'_>, version: &str) -> Result<()> {
-        let mut input =
-            live.with_state(live.name(), state.location, state.metadata_location, live.metadata_location())?;
+        let mut input = live.with_state(live.name(), state, live.metadata_location())?;
         // The columns come with the new state: an entry whose columns are not its metadata's breaks the table.
-        input.storage_descriptor = new.0.storage_descriptor().map(|storage| storage_at(storage, state.location));
+        input.storage_descriptor = Some(new.storage_at(state.location));
         self.update(input, Some(version)).await
     }
 
@@ -174,7 +212,7 @@ impl Catalog {
     /// # Errors
     /// [`Error::ServiceError`] and [`Error::ServiceRefused`].
     pub async fn put(&self, name: &str, model: &Table, state: &State<'_>) -> Result<()> {
-        let input = model.with_state(name, state.location, state.metadata_location, None)?;
+        let input = model.with_state(name, state, None)?;
         let create = self.client.create_table().database_name(self.database.as_str()).table_input(input.clone());
         match create.send().await {
             Ok(_) => Ok(()),
@@ -200,6 +238,54 @@ impl Catalog {
             }),
             Err(error) => Err(Error::service("glue:UpdateTable", error)),
         }
+    }
+
+    /// Notes in `live`, if it still is as it was read, which manifest its state was made of. Nothing else changes.
+    ///
+    /// # Errors
+    /// [`Error::OutputChanged`] if somebody has changed the entry since; [`Error::ServiceError`] and
+    /// [`Error::ServiceRefused`].
+    pub async fn note_seen(&self, live: &Table, seen: &str) -> Result<()> {
+        let mut parameters = live.0.parameters().cloned().unwrap_or_default();
+        parameters.insert(PAGEVIEWS_SEEN.to_owned(), seen.to_owned());
+        let input = live.input(live.name(), live.storage(), parameters)?;
+        self.update(input, Some(live.version())).await
+    }
+
+    /// The values of every registered partition: one call per thousand, without the columns, which are most of it.
+    /// <https://docs.aws.amazon.com/glue/latest/webapi/API_GetPartitions.html>
+    ///
+    /// # Errors
+    /// [`Error::ServiceError`] and [`Error::ServiceRefused`].
+    pub async fn partitions(&self, table: &Table) -> Result<BTreeSet<Vec<String>>> {
+        let request = self.client.get_partitions().database_name(self.database.as_str()).table_name(table.name());
+        let mut pages = request.exclude_column_schema(true).into_paginator().send();
+        let mut partitions = BTreeSet::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| Error::service("glue:GetPartitions", error))?;
+            partitions.extend(page.partitions.into_iter().flatten().filter_map(|partition| partition.values));
+        }
+        Ok(partitions)
+    }
+
+    /// Registers partitions that are stored as their table is; one that is there already stays as it is.
+    ///
+    /// # Errors
+    /// [`Error::ServiceError`] and [`Error::ServiceRefused`], also for a single partition of a batch.
+    pub async fn add_partitions(&self, table: &Table, partitions: &[Partition]) -> Result<()> {
+        for batch in partitions.chunks(LARGEST_BATCH) {
+            let inputs = batch.iter().map(|partition| {
+                let storage = table.storage_at(&partition.location);
+                let values = Some(partition.values.clone());
+                PartitionInput::builder().set_values(values).storage_descriptor(storage).build()
+            });
+            let request = self.client.batch_create_partition().database_name(self.database.as_str());
+            let request = request.table_name(table.name()).set_partition_input_list(Some(inputs.collect()));
+            let answer = Box::pin(request.send()).await;
+            let answer = answer.map_err(|error| Error::service("glue:BatchCreatePartition", error))?;
+            answer.errors().iter().try_for_each(partition_result)?;
+        }
+        Ok(())
     }
 
     /// Removes the entry, and nothing else: the data stays. Whether there was one.
@@ -231,6 +317,24 @@ impl Catalog {
             Err(error) => Err(Error::service("glue:UpdateTable", error)),
         }
     }
+}
+
+/// What became of a partition that was not created.
+fn partition_result(refused: &types::PartitionError) -> Result<()> {
+    let (code, message) = refused
+        .error_detail()
+        .map(|detail| (detail.error_code().unwrap_or_default(), detail.error_message().unwrap_or_default()))
+        .unwrap_or_default();
+    if code == "AlreadyExistsException" {
+        return Ok(());
+    }
+    let source = format!("the partition {:?}: {code}: {message}", refused.partition_values()).into();
+    let operation = "glue:BatchCreatePartition";
+    Err(if PASSING.contains(&code) {
+        Error::ServiceError { operation, source }
+    } else {
+        Error::ServiceRefused { operation, source }
+    })
 }
 
 fn is_absent(error: &impl ProvideErrorMetadata) -> bool {

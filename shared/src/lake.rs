@@ -1,6 +1,7 @@
 //! Looking at folders in S3.
 
 use aws_sdk_s3::Client;
+use aws_sdk_s3::types::Object;
 
 use crate::sql::Location;
 use crate::{Error, Result};
@@ -21,11 +22,27 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// The files that a query would read: those whose names begin with neither `_` nor `.`.
-    /// <https://docs.aws.amazon.com/athena/latest/ug/tables-location-format.html>
+    /// The files that a query would read.
     pub fn visible_files(&self) -> impl Iterator<Item = &str> {
-        self.files.iter().map(String::as_str).filter(|name| !name.starts_with(['_', '.']))
+        self.files.iter().map(String::as_str).filter(|name| is_visible(name))
     }
+}
+
+/// Whether a query would read a file of this name: one that begins with neither `_` nor `.`.
+/// <https://docs.aws.amazon.com/athena/latest/ug/tables-location-format.html>
+pub fn is_visible(name: &str) -> bool {
+    !name.starts_with(['_', '.'])
+}
+
+/// An object as a listing tells of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed<'a> {
+    /// Its key below the listed folder.
+    pub name: &'a str,
+    /// What changes with its content: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>
+    pub etag: &'a str,
+    /// Bytes.
+    pub size: i64,
 }
 
 impl Lake {
@@ -55,6 +72,40 @@ impl Lake {
         }
         Ok(listing)
     }
+
+    /// Shows `visit` every object below `location`, however deep, by ascending key: one call per thousand.
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>
+    ///
+    /// # Errors
+    /// What `visit` says; [`Error::ServiceError`] and [`Error::ServiceRefused`].
+    pub async fn visit(&self, location: &Location, mut visit: impl FnMut(Listed<'_>) -> Result<()>) -> Result<()> {
+        let request = self.client.list_objects_v2().bucket(location.bucket()).prefix(location.prefix());
+        let mut pages = request.into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| Error::service("s3:ListBucket", error))?;
+            page.contents().iter().filter_map(|object| listed(location.prefix(), object)).try_for_each(&mut visit)?;
+        }
+        Ok(())
+    }
+
+    /// Whether there is a file `name` in `location`. To read it would not tell: to a caller that may list some folders
+    /// only, S3 may answer "forbidden" for a file that is absent.
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>
+    ///
+    /// # Errors
+    /// [`Error::ServiceError`] and [`Error::ServiceRefused`].
+    pub async fn has(&self, location: &Location, name: &str) -> Result<bool> {
+        let key = [location.prefix(), name].concat();
+        let listing = self.client.list_objects_v2().bucket(location.bucket()).prefix(&key).max_keys(1).send().await;
+        let listing = listing.map_err(|error| Error::service("s3:ListBucket", error))?;
+        Ok(listing.contents().first().and_then(Object::key) == Some(&key))
+    }
+}
+
+fn listed<'a>(prefix: &str, object: &'a Object) -> Option<Listed<'a>> {
+    let name = object.key()?.strip_prefix(prefix)?;
+    let etag = object.e_tag().unwrap_or_default();
+    Some(Listed { name, etag, size: object.size().unwrap_or_default() })
 }
 
 fn name(prefix: &str, key: &str) -> Option<String> {

@@ -14,6 +14,7 @@ pub mod history;
 pub mod lake;
 pub mod lambda;
 pub mod objects;
+pub mod seen;
 pub mod sql;
 pub mod telemetry;
 pub mod usage;

@@ -190,6 +190,36 @@ impl Cloud {
         }
     }
 
+    /// Removes one raw file.
+    pub async fn remove_raw(&self, key: &str) {
+        self.remove(&format!("raw/{key}")).await;
+    }
+
+    /// Removes one object of the lake, which must be there.
+    pub async fn remove(&self, key: &str) {
+        let (s3, bucket) = (self.s3(), self.bucket().await);
+        s3.head_object().bucket(&bucket).key(key).send().await.unwrap_or_else(|error| panic!("{key}: {error:?}"));
+        s3.delete_object().bucket(&bucket).key(key).send().await.expect("the object is removed");
+    }
+
+    /// The keys of the lake's objects below `prefix`.
+    pub async fn keys(&self, prefix: &str) -> Vec<String> {
+        let (s3, bucket) = (self.s3(), self.bucket().await);
+        let listed = s3.list_objects_v2().bucket(bucket).prefix(prefix).send().await.expect("a listing");
+        listed.contents().iter().filter_map(|object| object.key()).map(str::to_owned).collect()
+    }
+
+    /// Invokes one function, as a state would; panics with its error.
+    pub async fn invoke(&self, function: &str, event: &Value) -> Value {
+        let lambda = aws_sdk_lambda::Client::new(&self.config);
+        let payload = aws_sdk_lambda::primitives::Blob::new(event.to_string());
+        let answer = lambda.invoke().function_name(function).payload(payload).send().await.expect("an answer");
+        let payload = answer.payload().expect("a payload").as_ref();
+        let value: Value = serde_json::from_slice(payload).expect("JSON");
+        assert!(answer.function_error().is_none(), "{function}: {value}");
+        value
+    }
+
     /// Runs `PageViewsTransform` to its end.
     pub async fn run(&self, input: &Value) -> Execution {
         let states = aws_sdk_sfn::Client::new(&self.config);

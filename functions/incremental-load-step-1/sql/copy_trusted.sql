@@ -1,4 +1,4 @@
--- The days before the watermark, as they are: nothing new can have come for them.
+-- The days before the watermark, as they are: their files are those that they were made of.
 -- Athena takes no quotes around the name of a table that it creates in this way.
 create table {{name:database}}.{{name:table}}
 with (

@@ -3,8 +3,8 @@
 //! Input: the watermark. Output: the temporary table, its location, and how many rows it holds.
 //! Reads `pageviews_daily`; writes `pageviews_daily_<run>`.
 //!
-//! A day before the watermark stays as it is even if its raw data is gone: that is why it is copied and not computed. With
-//! the watermark before all days (a full refresh) nothing is trusted and the table begins empty.
+//! A day before the watermark has the files that it was made of, so it is copied and not computed. With the watermark
+//! before all days (a full refresh) nothing is trusted and the table begins empty.
 //!
 //! Safe to run twice, whatever happens between two steps:
 //! - *The function dies while the CTAS runs, or its reply is lost.* The same token leads back to the same query.

@@ -1,9 +1,11 @@
 //! Computes the watermark's day and all that came after it again from raw data, and adds it to the temporary table.
 //!
-//! Input: the watermark, and whether this is a full refresh. Output: the query and how many rows were added.
+//! Input: the watermark, the last day of the output, and whether this is a full refresh. Output: the query and how many
+//! rows were added.
 //! Reads `pageviews`, `customers` and the temporary table; writes `pageviews_daily_<run>`.
 //!
-//! The watermark's day is computed again because it may have been half loaded when the last run read it.
+//! The output's last day is always computed again; the watermark is earlier if files of earlier days have come, gone or
+//! changed since the last run listed them. A day whose files are all gone is computed to nothing.
 //!
 //! Safe to run twice, whatever happens between two steps:
 //! - *The function dies while the INSERT runs, or its reply is lost.* The same token leads back to the same query.
@@ -11,8 +13,8 @@
 //! - *The INSERT has succeeded and Athena has forgotten its token.* Nobody else writes to this run's table, so rows from
 //!   the watermark on can only come from this statement, which adds nothing to a table that has them.
 //!
-//! If the output has the watermark's day and its raw data is gone, to go on would take that day from the analysts: the
-//! run fails and the output stays as it is. A full refresh trusts nothing and asks no such question.
+//! If the raw data of the output's last day is gone, the raw zone as it is now cannot be what analysts wait for: the run
+//! fails and the output stays as it is. A full refresh trusts nothing and asks no such question.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -22,11 +24,14 @@ use shared::{Context, Error, Result, sql};
 const ADD_COMPUTED: Template = sql::trino("add_computed", include_str!("../sql/add_computed.sql"));
 const COUNT_COMPUTED: Template = sql::trino("count_computed", include_str!("../sql/count_computed.sql"));
 
-/// The first day to compute.
+/// The first day to compute, and the last that the output has; none if it is empty, as only a full refresh finds it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Input {
     watermark: NaiveDate,
+    // With a function of its own, so that it may be null and may not be absent.
+    #[serde(deserialize_with = "Option::deserialize")]
+    latest_day: Option<NaiveDate>,
     full_refresh: bool,
 }
 
@@ -42,17 +47,22 @@ pub(crate) struct Output {
 pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let table = context.temporary_table()?;
     let watermark = input.watermark;
-    let statement = render(context, ADD_COMPUTED, &table, watermark)?;
+    let statement = ADD_COMPUTED.render(&[
+        ("database", (&context.config.database).into()),
+        ("table", (&table).into()),
+        ("watermark", watermark.into()),
+    ])?;
     let finished = context.athena.run_once(&|_| Ok(statement.clone())).await?;
     let written = context.athena.rows_written(&finished).await?;
-    let [rows, of_watermark] = count(context, &table, watermark).await?;
+    let latest_day = input.latest_day.unwrap_or(watermark);
+    let [rows, of_latest_day] = count(context, &table, watermark, latest_day).await?;
     if written > 0 && rows != written {
         let problem = format!("this run added {written} rows to its table {table}, which now holds {rows}");
         return Err(Error::OutputChanged { problem });
     }
-    if of_watermark == 0 && !input.full_refresh {
+    if of_latest_day == 0 && !input.full_refresh {
         let problem = format!(
-            "the output ends with {watermark}, for which no raw page views are left; restore them, or recompute \
+            "the output ends with {latest_day}, for which no raw page views are left; restore them, or recompute \
              everything that raw data is left for with full_refresh"
         );
         return Err(Error::RawDataMissing { problem });
@@ -60,18 +70,16 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     Ok(Output { query_execution_id: finished.query_execution_id, rows, bytes_scanned: finished.bytes_scanned })
 }
 
-/// How many computed rows the table holds, and how many of them are of the watermark's day.
-async fn count(context: &Context, table: &Identifier, watermark: NaiveDate) -> Result<[u64; 2]> {
-    let finished = context.athena.run(&render(context, COUNT_COMPUTED, table, watermark)?).await?;
-    context.athena.counts(&finished).await
-}
-
-fn render(context: &Context, template: Template, table: &Identifier, watermark: NaiveDate) -> Result<sql::Statement> {
-    template.render(&[
+/// How many computed rows the table holds, and how many of them are of the output's last day.
+async fn count(context: &Context, table: &Identifier, watermark: NaiveDate, latest_day: NaiveDate) -> Result<[u64; 2]> {
+    let statement = COUNT_COMPUTED.render(&[
         ("database", (&context.config.database).into()),
         ("table", table.into()),
         ("watermark", watermark.into()),
-    ])
+        ("latest_day", latest_day.into()),
+    ])?;
+    let finished = context.athena.run(&statement).await?;
+    context.athena.counts(&finished).await
 }
 
 #[cfg(test)]
@@ -80,15 +88,16 @@ mod tests {
     use canned::{Aws, RUN, Reply, athena};
 
     fn input(full_refresh: bool) -> Input {
-        Input { watermark: NaiveDate::from_ymd_opt(2026, 1, 9).unwrap(), full_refresh }
+        let day = |day| NaiveDate::from_ymd_opt(2026, 1, day).unwrap();
+        Input { watermark: day(9), latest_day: Some(day(30)), full_refresh }
     }
 
     fn add(query: &str, rows: u64) -> Vec<Reply> {
         [athena::run(query, 700).to_vec(), vec![athena::rows_written(rows)]].concat()
     }
 
-    fn count(computed: &str, of_watermark: &str) -> Vec<Reply> {
-        [athena::run("q-count", 0).to_vec(), vec![athena::row(&[Some(computed), Some(of_watermark)])]].concat()
+    fn count(computed: &str, of_latest_day: &str) -> Vec<Reply> {
+        [athena::run("q-count", 0).to_vec(), vec![athena::row(&[Some(computed), Some(of_latest_day)])]].concat()
     }
 
     #[tokio::test]
@@ -104,6 +113,9 @@ mod tests {
             "        where year > '2026'\n            or (year = '2026' and month > '01')\n            \
              or (year = '2026' and month = '01' and day >= '09')\n"
         ));
+        let count = &aws.statements()[1];
+        assert!(count.contains("case when view_date = date '2026-01-30'"), "{count}");
+        assert!(count.ends_with("where view_date >= date '2026-01-09'"), "{count}");
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! Removes the version of the output that the last swap left behind, making room for the one that this swap replaces.
 //!
 //! Input: the version of the output that the run began with. Output: what was removed.
-//! Reads every entry of the database; writes `pageviews_daily_previous`.
+//! Reads every entry of the database; writes `pageviews_daily_previous` and removes the manifest of its files.
 //!
 //! Dropping an Iceberg table deletes its data, so this state first proves that nothing else lives in the same folder: no
 //! other entry of the database may have its location or its metadata in it, around it, or be it. If one has, only the
@@ -10,6 +10,9 @@
 //!
 //! One kind of entry does not count as alive: the temporary table of a run that stopped between its swap and its Step 5.
 //! Its data is the previous version's, so its entry is removed here, which is that Step 5, late.
+//!
+//! The manifest goes first, unless another entry names it: once the entry is gone nobody would know that it was there. A
+//! rollback to a version whose manifest is gone only makes the next run compute everything again.
 //!
 //! Safe to run twice, whatever happens between two steps:
 //! - *The function dies after the DROP was submitted, or its reply is lost.* The entry is gone, which is success; or the
@@ -20,11 +23,25 @@
 
 use serde::{Deserialize, Serialize};
 use shared::catalog::Table;
+use shared::config::Variables;
 use shared::context::{OUTPUT, PREVIOUS, is_temporary_table};
+use shared::objects::Address;
 use shared::sql::Location;
-use shared::{Context, Error, Result, sql};
+use shared::{Context, Error, Result, config, seen, sql};
 
 const DROP_PREVIOUS: sql::Template = sql::hive("drop_previous", include_str!("../sql/drop_previous.sql"));
+
+/// Where the manifests are.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    seen: Location,
+}
+
+impl config::Settings for Settings {
+    fn read(variables: &mut Variables<'_>) -> Option<Self> {
+        Some(Self { seen: variables.get("PAGEVIEWS_SEEN_LOCATION")? })
+    }
+}
 
 /// The output as the run found it: there is no reason to give up the rollback for a swap that cannot succeed.
 #[derive(Debug, Deserialize)]
@@ -39,6 +56,8 @@ pub(crate) struct Output {
     removed: Removed,
     /// Who lives in the folder that was therefore left as it is.
     shared_with: Vec<String>,
+    /// The manifest that was removed.
+    manifest: Option<String>,
     query_execution_id: Option<String>,
 }
 
@@ -55,18 +74,20 @@ pub(crate) enum Removed {
 }
 
 /// Proves, then removes.
-pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
+pub(crate) async fn handle(context: &Context<Settings>, input: Input) -> Result<Output> {
     check_version(context.catalog.table(OUTPUT).await?.as_ref(), &input.output_version)?;
     let tables = context.catalog.tables().await?;
     let Some(previous) = tables.iter().find(|table| table.name() == PREVIOUS) else {
-        return Ok(Output { removed: Removed::Nothing, shared_with: vec![], query_execution_id: None });
+        let (removed, shared_with) = (Removed::Nothing, vec![]);
+        return Ok(Output { removed, shared_with, manifest: None, query_execution_id: None });
     };
     let (late, alive): (Vec<_>, Vec<_>) =
         sharing(previous, &tables)?.into_iter().partition(|table| is_late(table, previous));
+    let manifest = remove_manifest(context, previous, &tables).await?;
     if !alive.is_empty() {
         context.catalog.remove_entry(PREVIOUS).await?;
         let shared_with = alive.iter().map(|table| table.name().to_owned()).collect();
-        return Ok(Output { removed: Removed::Entry, shared_with, query_execution_id: None });
+        return Ok(Output { removed: Removed::Entry, shared_with, manifest, query_execution_id: None });
     }
     for table in late {
         context.catalog.remove_entry(table.name()).await?;
@@ -74,7 +95,19 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let statement = DROP_PREVIOUS.render(&[("database", (&context.config.database).into())])?;
     let finished = context.athena.run(&statement).await?;
     let query_execution_id = Some(finished.query_execution_id);
-    Ok(Output { removed: Removed::EntryAndData, shared_with: vec![], query_execution_id })
+    Ok(Output { removed: Removed::EntryAndData, shared_with: vec![], manifest, query_execution_id })
+}
+
+/// Removes the previous version's manifest if it is one of ours and no other entry names it. Which one it was, if so.
+async fn remove_manifest(context: &Context<Settings>, previous: &Table, tables: &[Table]) -> Result<Option<String>> {
+    let location = &context.settings.seen;
+    let names_it = |table: &Table| table.name() != PREVIOUS && table.pageviews_seen() == previous.pageviews_seen();
+    let address = previous.pageviews_seen().filter(|_| !tables.iter().any(names_it));
+    let Some((address, name)) = address.and_then(|address| Some((address, seen::name_in(location, address)?))) else {
+        return Ok(None);
+    };
+    context.objects.delete(&Address::within(location, name)).await?;
+    Ok(Some(address.to_owned()))
 }
 
 fn check_version(live: Option<&Table>, expected: &str) -> Result<()> {
@@ -108,11 +141,22 @@ fn is_late(table: &Table, previous: &Table) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use canned::{Aws, athena, glue};
+    use canned::{Aws, athena, glue, s3};
     use serde_json::Value;
 
     fn input() -> Input {
         Input { output_version: "7".to_owned() }
+    }
+
+    const SEEN: &str = "s3://lake/curated/seen/";
+
+    fn settings() -> Settings {
+        Settings { seen: canned::location(SEEN) }
+    }
+
+    fn made_of(mut entry: Value, manifest: &str) -> Value {
+        entry["Parameters"]["pageviews_seen"] = manifest.into();
+        entry
     }
 
     fn live() -> Value {
@@ -134,10 +178,45 @@ mod tests {
         let tables = glue::tables(&[live(), previous("a"), temporary("0123456789ab", "c")]);
         let aws = Aws::new([vec![glue::table(&live()), tables], athena::run("q-1", 0).to_vec()].concat());
 
-        let output = handle(&aws.context(()), input()).await.unwrap();
+        let output = handle(&aws.context(settings()), input()).await.unwrap();
 
         assert_eq!(output.removed, Removed::EntryAndData);
         assert_eq!(aws.statements(), ["drop table if exists `appdb`.`pageviews_daily_previous`"]);
+    }
+
+    #[tokio::test]
+    async fn the_manifest_goes_before_its_version() {
+        let (old, new) = ([SEEN, "0a.json"].concat(), [SEEN, "0b.json"].concat());
+        let live = made_of(live(), &new);
+        let tables = glue::tables(&[live.clone(), made_of(previous("a"), &old)]);
+        let aws = Aws::new([vec![glue::table(&live), tables, s3::done()], athena::run("q-1", 0).to_vec()].concat());
+
+        let output = handle(&aws.context(settings()), input()).await.unwrap();
+
+        assert_eq!((output.removed, output.manifest), (Removed::EntryAndData, Some(old)));
+        let removed = aws.calls().into_iter().find(|call| call.operation == s3::S3).unwrap();
+        assert!(removed.uri.contains("/curated/seen/0a.json"), "{}", removed.uri);
+        aws.assert_finished();
+    }
+
+    #[tokio::test]
+    async fn a_manifest_that_is_not_ours_alone_stays() {
+        let old = [SEEN, "0a.json"].concat();
+        let cases = [
+            // As after a rollback: the output is made of the same files.
+            (made_of(live(), &old), old.as_str()),
+            (live(), "s3://lake/raw/pageviews/year=2026/month=01/day=01/0a.json"),
+            (live(), "s3://lake/curated/seen/../0a.json"),
+        ];
+        for (live, seen) in cases {
+            let tables = glue::tables(&[live.clone(), made_of(previous("a"), seen)]);
+            let aws = Aws::new([vec![glue::table(&live), tables], athena::run("q-1", 0).to_vec()].concat());
+
+            let output = handle(&aws.context(settings()), input()).await.unwrap();
+
+            assert_eq!((output.removed, output.manifest), (Removed::EntryAndData, None));
+            aws.assert_finished();
+        }
     }
 
     #[tokio::test]
@@ -151,7 +230,7 @@ mod tests {
         ] {
             let aws = Aws::new([glue::table(&live()), glue::tables(&tables), glue::done(glue::DELETE)]);
 
-            let output = handle(&aws.context(()), input()).await.unwrap();
+            let output = handle(&aws.context(settings()), input()).await.unwrap();
 
             assert_eq!(output.removed, Removed::Entry);
             assert_eq!(aws.bodies(glue::DELETE)[0]["Name"], PREVIOUS);
@@ -166,7 +245,7 @@ mod tests {
             [vec![glue::table(&live()), tables, glue::done(glue::DELETE)], athena::run("q-1", 0).to_vec()].concat(),
         );
 
-        let output = handle(&aws.context(()), input()).await.unwrap();
+        let output = handle(&aws.context(settings()), input()).await.unwrap();
 
         assert_eq!(output.removed, Removed::EntryAndData);
         assert_eq!(aws.bodies(glue::DELETE)[0]["Name"], "pageviews_daily_0123456789ab");
@@ -176,7 +255,7 @@ mod tests {
     async fn without_a_previous_version_there_is_nothing_to_do() {
         let aws = Aws::new([glue::table(&live()), glue::tables(&[live()])]);
 
-        assert_eq!(handle(&aws.context(()), input()).await.unwrap().removed, Removed::Nothing);
+        assert_eq!(handle(&aws.context(settings()), input()).await.unwrap().removed, Removed::Nothing);
     }
 
     #[tokio::test]
@@ -186,8 +265,8 @@ mod tests {
             [first, athena::run("q-1", 0).to_vec(), vec![glue::table(&live()), glue::tables(&[live()])]].concat();
         let aws = Aws::new(replies);
 
-        handle(&aws.context(()), input()).await.unwrap();
-        let second = handle(&aws.context(()), input()).await.unwrap();
+        handle(&aws.context(settings()), input()).await.unwrap();
+        let second = handle(&aws.context(settings()), input()).await.unwrap();
 
         assert_eq!(second.removed, Removed::Nothing);
     }
@@ -197,6 +276,6 @@ mod tests {
         let aws = Aws::new([glue::table(&live())]);
         let input = Input { output_version: "6".to_owned() };
 
-        assert_eq!(handle(&aws.context(()), input).await.unwrap_err().code(), "OutputChanged");
+        assert_eq!(handle(&aws.context(settings()), input).await.unwrap_err().code(), "OutputChanged");
     }
 }

@@ -1,12 +1,14 @@
 //! The swap: the temporary table becomes the output in one catalog update; the version it replaces is kept.
 //!
-//! Input: the temporary table's location, and the output as the run found it. Output: what is live now, and what was.
+//! Input: the temporary table's location, the manifest of the files that it was made of, and the output as the run found
+//! it. Output: what is live now, and what was.
 //! Reads the entries of `pageviews_daily` and `pageviews_daily_<run>`; writes those of `pageviews_daily` and
 //! `pageviews_daily_previous`.
 //!
 //! Readers see the old table or the new one, whole, at any moment: the output's entry is never absent and changes in one
 //! call. That call is guarded by the version that the run began with, so a change that somebody made since is never
-//! undone: the run ends with `OutputChanged` and everything as it was.
+//! undone: the run ends with `OutputChanged` and everything as it was. The manifest changes in the same call, so that it can
+//! never disagree with the data; the replaced version keeps its own, so that a rollback brings both back.
 //!
 //! Safe to run twice, whatever happens between two steps:
 //! - *The function dies before the swap.* Nothing has happened.
@@ -29,6 +31,7 @@ use shared::{Context, Error, Result};
 #[serde(deny_unknown_fields)]
 pub(crate) struct Input {
     temporary_location: String,
+    seen_location: String,
     output: OutputVersion,
 }
 
@@ -39,6 +42,7 @@ pub(crate) struct OutputVersion {
     version: String,
     location: String,
     metadata_location: String,
+    pageviews_seen: Option<String>,
 }
 
 /// What is live now, and what is ready for a rollback.
@@ -55,8 +59,9 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     if !is_swapped(&live, &input) {
         swap(context, &live, &input).await?;
     }
-    let OutputVersion { location, metadata_location, .. } = input.output;
-    let replaced = State { location: &location, metadata_location: &metadata_location };
+    let OutputVersion { location, metadata_location, pageviews_seen, .. } = input.output;
+    let pageviews_seen = pageviews_seen.as_deref();
+    let replaced = State { location: &location, metadata_location: &metadata_location, pageviews_seen };
     context.catalog.put(PREVIOUS, &live, &replaced).await?;
     Ok(Output {
         location: input.temporary_location,
@@ -73,7 +78,8 @@ async fn swap(context: &Context, live: &Table, input: &Input) -> Result<()> {
     }
     let temporary = temporary(context, input).await?;
     let metadata_location = temporary.metadata_location().unwrap_or_default();
-    let state = State { location: temporary.location(), metadata_location };
+    let pageviews_seen = Some(input.seen_location.as_str());
+    let state = State { location: temporary.location(), metadata_location, pageviews_seen };
     match context.catalog.swap(live, &temporary, &state, expected).await {
         // Refused for the version: by our own swap, if its reply was lost.
         Err(Error::OutputChanged { .. }) if is_swapped(&output(context).await?, input) => Ok(()),
@@ -118,8 +124,9 @@ mod tests {
             version: "7".to_owned(),
             location: OLD.to_owned(),
             metadata_location: format!("{OLD}/metadata/3.json"),
+            pageviews_seen: Some("s3://lake/seen/1.json".to_owned()),
         };
-        Input { temporary_location: NEW.to_owned(), output }
+        Input { temporary_location: NEW.to_owned(), seen_location: "s3://lake/seen/2.json".to_owned(), output }
     }
 
     fn table(name: &str, version: &str, location: &str, metadata: u32) -> Value {
@@ -127,11 +134,15 @@ mod tests {
     }
 
     fn live(version: &str) -> Reply {
-        glue::table(&table(OUTPUT, version, OLD, 3))
+        let mut live = table(OUTPUT, version, OLD, 3);
+        live["Parameters"]["pageviews_seen"] = "s3://lake/seen/1.json".into();
+        glue::table(&live)
     }
 
     fn swapped() -> Reply {
-        glue::table(&table(OUTPUT, "8", NEW, 2))
+        let mut swapped = table(OUTPUT, "8", NEW, 2);
+        swapped["Parameters"]["pageviews_seen"] = "s3://lake/seen/2.json".into();
+        glue::table(&swapped)
     }
 
     fn temporary() -> Reply {
@@ -151,7 +162,9 @@ mod tests {
         assert_eq!(swap["TableInput"]["StorageDescriptor"]["Location"], NEW);
         assert_eq!(swap["TableInput"]["Parameters"]["metadata_location"], format!("{NEW}/metadata/2.json"));
         assert_eq!(swap["TableInput"]["Parameters"]["previous_metadata_location"], format!("{OLD}/metadata/3.json"));
+        assert_eq!(swap["TableInput"]["Parameters"]["pageviews_seen"], "s3://lake/seen/2.json");
         let kept = &aws.bodies(glue::CREATE)[0]["TableInput"];
+        assert_eq!(kept["Parameters"]["pageviews_seen"], "s3://lake/seen/1.json");
         assert_eq!(kept["Name"], PREVIOUS);
         assert_eq!(kept["StorageDescriptor"]["Location"], OLD);
         assert_eq!(kept["Parameters"]["metadata_location"], format!("{OLD}/metadata/3.json"));
@@ -165,8 +178,21 @@ mod tests {
         handle(&aws.context(()), input()).await.unwrap();
 
         let kept = &aws.bodies(glue::UPDATE)[0]["TableInput"];
+        assert_eq!(kept["Parameters"]["pageviews_seen"], "s3://lake/seen/1.json", "its own, not the live one's");
         assert_eq!(kept["Name"], PREVIOUS);
         assert_eq!(kept["Parameters"]["metadata_location"], format!("{OLD}/metadata/3.json"));
+    }
+
+    #[tokio::test]
+    async fn a_version_without_a_manifest_is_kept_without_one() {
+        let mut input = input();
+        input.output.pageviews_seen = None;
+        let aws = Aws::new([swapped(), glue::done(glue::CREATE)]);
+
+        handle(&aws.context(()), input).await.unwrap();
+
+        let kept = &aws.bodies(glue::CREATE)[0]["TableInput"];
+        assert!(kept["Parameters"].get("pageviews_seen").is_none(), "{kept}");
     }
 
     #[tokio::test]

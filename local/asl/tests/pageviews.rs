@@ -23,11 +23,12 @@ fn machine() -> StateMachine {
 }
 
 /// What every function would answer over a lake of some days.
-fn answer(rows_before: u64) -> Value {
+fn answer(rows_before: u64, unseen_since: Option<&str>) -> Value {
     let watermark = if rows_before == 0 { Value::Null } else { json!("2026-01-30") };
     json!({ "Payload": {
         "query_execution_id": "q", "output": {"version": "7", "location": "s3://lake/output"}, "row_count": rows_before,
         "watermark": watermark, "rows": 5, "bytes_scanned": 10, "temporary_location": "s3://lake/temporary",
+        "seen_location": "s3://lake/seen/2.json", "seen_before": "s3://lake/seen/1.json", "unseen_since": unseen_since,
     } })
 }
 
@@ -38,7 +39,11 @@ struct World {
     failing: Option<(String, String, usize)>,
     /// With which cause.
     cause: String,
+    /// The oldest day with unseen files.
+    unseen_since: Option<&'static str>,
     attempts: Mutex<BTreeMap<String, usize>>,
+    /// What each function was sent last.
+    payloads: Mutex<BTreeMap<String, Value>>,
     events: Mutex<Vec<Event>>,
 }
 
@@ -51,12 +56,13 @@ impl TaskRunner for World {
             *attempt += 1;
             *attempt
         };
+        self.payloads.lock().unwrap().insert(request.state.clone(), request.arguments["Payload"].clone());
         match &self.failing {
             Some((state, error, times)) if *state == request.state && attempt <= *times => {
                 Err(TaskFailure { error: error.clone(), cause: self.cause.clone() })
             }
             _ if request.state == "Summary" => Ok(json!({"Payload": request.arguments["Payload"]})),
-            _ => Ok(answer(self.rows_before)),
+            _ => Ok(answer(self.rows_before, self.unseen_since)),
         }
     }
 }
@@ -274,6 +280,12 @@ fn an_input_that_is_not_understood_touches_nothing() {
         (json!({"full_refresh": 1}), "full_refresh must be true or false; it is 1"),
         (json!({"full_refresh": null}), "full_refresh must be true or false; it is null"),
         (json!({"ful_refresh": true}), "unknown field ful_refresh"),
+        (json!({"lookback_days": "3"}), "lookback_days must be a whole number from 0 to 3650; it is 3"),
+        (json!({"lookback_days": null}), "lookback_days must be a whole number from 0 to 3650; it is null"),
+        (json!({"lookback_days": -1}), "lookback_days must be"),
+        (json!({"lookback_days": 1.5}), "lookback_days must be"),
+        (json!({"lookback_days": 3651}), "lookback_days must be"),
+        (json!({"lookback_days": [3]}), "lookback_days must be"),
         (json!({"logical_date": 1}), "logical_date must be an instant like 2026-01-31T02:15:00Z; it is 1"),
         (json!({"logical_date": null}), "logical_date must be"),
         (json!([]), "it is []"),
@@ -315,6 +327,50 @@ fn the_logical_date_reaches_the_summary() {
         assert_eq!(summary["logical_date"], date);
     }
     assert_eq!(output(&run(&World::default(), json!({})))["logical_date"], Value::Null);
+}
+
+/// What a function was sent in an incremental run over an output that ends with 2026-01-30.
+fn sent(state: &str, input: Value, unseen_since: Option<&'static str>) -> Value {
+    let world = World { rows_before: 9, unseen_since, ..World::default() };
+    output(&run(&world, input));
+    world.payloads.lock().unwrap()[state].clone()
+}
+
+#[test]
+fn the_watermark_is_the_oldest_of_the_last_day_the_unseen_one_and_the_looked_back_one() {
+    let cases = [
+        (json!({}), None, "2026-01-30"),
+        (json!({}), Some("2026-01-31"), "2026-01-30"),
+        (json!({}), Some("2026-01-09"), "2026-01-09"),
+        (json!({"lookback_days": 0}), None, "2026-01-30"),
+        (json!({"lookback_days": 1}), None, "2026-01-29"),
+        (json!({"lookback_days": 31}), None, "2025-12-30"),
+        (json!({"lookback_days": 702}), None, "2024-02-28"),
+        (json!({"lookback_days": 3650}), None, "2016-02-02"),
+        (json!({"lookback_days": 3}), Some("2026-01-09"), "2026-01-09"),
+        (json!({"lookback_days": 30}), Some("2026-01-09"), "2025-12-31"),
+        (json!({"lookback_days": 3, "full_refresh": true}), Some("2026-01-09"), "0001-01-01"),
+    ];
+    for (input, unseen_since, expected) in cases {
+        for state in ["Incremental Load Step 1", "Incremental Load Step 2"] {
+            let payload = sent(state, input.clone(), unseen_since);
+            assert_eq!(payload["watermark"], expected, "{state}: {input}, unseen since {unseen_since:?}");
+        }
+        assert_eq!(sent("Incremental Load Step 2", input, unseen_since)["latest_day"], "2026-01-30");
+    }
+}
+
+#[test]
+fn the_manifest_goes_from_the_listing_to_those_who_note_it() {
+    for state in ["Load Pageviews Partitions", "Incremental Load Step 4"] {
+        assert_eq!(sent(state, json!({}), None)["seen_location"], "s3://lake/seen/2.json", "{state}");
+    }
+    assert_eq!(sent("Query Count", json!({}), None)["seen_before"], "s3://lake/seen/1.json");
+    let world = World::default();
+    output(&run(&world, json!({})));
+    let full_load = world.payloads.lock().unwrap()["Full Load"].clone();
+    assert_eq!(full_load["seen_location"], "s3://lake/seen/2.json");
+    assert_eq!(full_load["output_location"], "s3://lake/output");
 }
 
 #[test]

@@ -18,15 +18,19 @@ use bytes::Bytes;
 
 use crate::access::{Access, needs};
 
+use walk::Walk;
+
 mod asking;
 mod error;
 mod name;
 mod staged;
 mod uri;
+mod walk;
 
 pub use error::LakeError;
 pub use staged::StagedObject;
 pub use uri::S3Uri;
+pub use walk::Onward;
 
 /// One listed object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -263,17 +267,33 @@ impl Lake {
     /// # Errors
     /// [`LakeError::NoSuchBucket`]. A prefix that matches nothing is an empty list.
     pub fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectEntry>, LakeError> {
+        let mut found = Vec::new();
+        self.walk(bucket, prefix, None, &mut |entry| {
+            found.push(entry);
+            Onward::Next
+        })?;
+        Ok(found)
+    }
+
+    /// Visits the objects whose keys begin with `prefix` and come after `after`, in S3's order, for as long as `visit`
+    /// goes on. What it leaves out is not looked at, so that a page of a listing costs what is on it.
+    ///
+    /// # Errors
+    /// [`LakeError::NoSuchBucket`].
+    pub fn walk(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        after: Option<&str>,
+        visit: &mut dyn FnMut(ObjectEntry) -> Onward,
+    ) -> Result<(), LakeError> {
         self.ask_listing(bucket, prefix)?;
         let mut folder = self.bucket_folder(bucket)?;
-        let parent = prefix.rfind('/').map_or("", |slash| &prefix[..slash]);
-        for segment in parent.split('/').filter(|_| prefix.contains('/')) {
+        let parent_key = &prefix[..prefix.rfind('/').map_or(0, |slash| slash + 1)];
+        for segment in parent_key.split_terminator('/') {
             folder.push(&*name::encode(segment));
         }
-        let parent_key = &prefix[..prefix.rfind('/').map_or(0, |slash| slash + 1)];
-        let mut found = Vec::new();
-        walk(&folder, parent_key, prefix, &mut found)?;
-        found.sort_by(|a, b| a.key.cmp(&b.key));
-        Ok(found)
+        Walk { prefix, after, past: None, visit }.folder(&folder, parent_key).map(drop)
     }
 
     fn keep_folders(&self) -> RwLockReadGuard<'_, ()> {
@@ -325,38 +345,6 @@ fn remove_empty_folders(folder: &Path) -> io::Result<()> {
         remove_empty_folders(&entry.path())?;
     }
     fs::remove_dir(folder)
-}
-
-/// Adds every file below `folder`, whose keys begin with `folder_key`, that `prefix` selects.
-fn walk(folder: &Path, folder_key: &str, prefix: &str, found: &mut Vec<ObjectEntry>) -> Result<(), LakeError> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        // Folders and files come and go while others write: absent means no objects.
-        Err(error) if is_absent(&error) => return Ok(()),
-        Err(error) => return Err(LakeError::io(folder)(error)),
-    };
-    for dir_entry in entries {
-        let path = dir_entry.map_err(LakeError::io(folder))?.path();
-        let Some(segment) = path.file_name().and_then(|name| name.to_str()).and_then(name::decode) else {
-            tracing::warn!(path = %path.display(), "a file whose name no key has is not listed");
-            continue;
-        };
-        let key = format!("{folder_key}{segment}");
-        let metadata = match fs::metadata(&path) {
-            Ok(metadata) => metadata,
-            Err(error) if is_absent(&error) => continue,
-            Err(error) => return Err(LakeError::io(&path)(error)),
-        };
-        if !metadata.is_dir() && key.starts_with(prefix) {
-            found.push(entry(key, &metadata).map_err(LakeError::io(&path))?);
-        } else if metadata.is_dir() {
-            let key = key + "/";
-            if key.starts_with(prefix) || prefix.starts_with(&key) {
-                walk(&path, &key, prefix, found)?;
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -14,6 +14,10 @@ pub const CREATE: &str = "AWSGlue.CreateTable";
 pub const UPDATE: &str = "AWSGlue.UpdateTable";
 /// `DeleteTable`.
 pub const DELETE: &str = "AWSGlue.DeleteTable";
+/// `GetPartitions`.
+pub const PARTITIONS: &str = "AWSGlue.GetPartitions";
+/// `BatchCreatePartition`.
+pub const ADD_PARTITIONS: &str = "AWSGlue.BatchCreatePartition";
 
 /// An Iceberg table with the output's columns.
 pub fn iceberg(name: &str, version: &str, location: &str, metadata: &str) -> Value {
@@ -54,4 +58,29 @@ pub fn tables(tables: &[Value]) -> Reply {
 /// The change was made.
 pub fn done(operation: &'static str) -> Reply {
     Reply::ok(operation, &json!({}))
+}
+
+/// A table of CSV files below `location`.
+pub fn csv(name: &str, location: &str) -> Value {
+    json!({
+        "Name": name,
+        "DatabaseName": "appdb",
+        "StorageDescriptor": {
+            "Location": location,
+            "Columns": [{"Name": "customer_id", "Type": "string"}],
+            "SerdeInfo": {"SerializationLibrary": "org.apache.hadoop.hive.serde2.OpenCSVSerde"},
+        },
+    })
+}
+
+/// These partitions are registered.
+pub fn partitions(values: &[&[&str]]) -> Reply {
+    let partitions: Vec<Value> = values.iter().map(|values| json!({"Values": values})).collect();
+    Reply::ok(PARTITIONS, &json!({"Partitions": partitions}))
+}
+
+/// The batch was done, but for these partitions.
+pub fn refused_partitions(refused: &[(&[&str], &str)]) -> Reply {
+    let error = |(values, code): &(&[&str], &str)| json!({"PartitionValues": values, "ErrorDetail": {"ErrorCode": code, "ErrorMessage": "it said no"}});
+    Reply::ok(ADD_PARTITIONS, &json!({"Errors": refused.iter().map(error).collect::<Vec<_>>()}))
 }

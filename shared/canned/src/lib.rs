@@ -64,7 +64,7 @@ impl Reply {
 pub struct Call {
     /// What was called, as in [`Reply::ok`].
     pub operation: String,
-    /// The request's body; null for S3, which has none.
+    /// The request's body; null if it has none, or none in JSON.
     pub body: Value,
     /// The address, with its query.
     pub uri: String,

@@ -31,7 +31,7 @@ const CASES: [Case; 5] = [
         resource: "LoadPageviewsPartitionsRole",
         text: "glue:BatchCreatePartition",
         state: "Load Pageviews Partitions",
-        error: "QueryFailed",
+        error: "ServiceRefused",
         says: ["LoadPageviewsPartitionsRole", "glue:BatchCreatePartition", ":catalog"],
     },
     Case {

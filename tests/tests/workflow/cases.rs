@@ -1,4 +1,6 @@
-//! The cases that are folders: `tests/workflow/<case>/<step>/{raw/…, run.json}`.
+//! The cases that are folders: `tests/workflow/<case>/<step>/{raw/…, run.json}`. A file of `raw/` replaces one of the same
+//! name of an earlier step. In `run.json`, `remove` names raw files that go before the run, `enters` states that it must
+//! enter, and `output` fields that its output must have.
 
 use std::path::{Path, PathBuf};
 
@@ -33,10 +35,18 @@ async fn run(case: PathBuf) {
         }
         let run: Value =
             serde_json::from_str(&std::fs::read_to_string(step.join("run.json")).expect("run.json")).expect("JSON");
+        for file in run["remove"].as_array().into_iter().flatten() {
+            let file = file.as_str().expect("a raw file's name");
+            std::fs::remove_file(raw_so_far.path().join(file)).expect("a file of an earlier step");
+            cloud.remove_raw(file).await;
+        }
         let execution = cloud.run(&run["input"]).await.succeeded();
         for state in run["enters"].as_array().into_iter().flatten() {
             let state = state.as_str().expect("a state's name");
             assert!(execution.states.iter().any(|one| one == state), "{} did not enter {state}", step.display());
+        }
+        for (field, expected) in run["output"].as_object().into_iter().flatten() {
+            assert_eq!(execution.output[field], *expected, "{}: {field} of {}", step.display(), execution.output);
         }
         assert_output_equals(&cloud, raw_so_far.path()).await;
     }

@@ -1,6 +1,6 @@
 //! The whole pipeline with its real binaries, against a recomputation of its output in plain Rust.
 //!
-//! Each folder of `tests/workflow/` is a case: its numbered steps add files to the raw zone (`raw/…`) and run the state
+//! Each folder of `tests/workflow/` is a case: its numbered steps change the files of the raw zone (`raw/…`) and run the state
 //! machine with `run.json`. After every step the output equals the recomputation of all raw files so far. The other trials
 //! are stories that files cannot tell.
 
@@ -9,6 +9,7 @@
 mod cases;
 mod cost;
 mod inbox;
+mod late;
 mod recomputation;
 mod stories;
 
@@ -17,6 +18,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 fn main() {
     let mut trials = cases::trials();
     trials.extend(inbox::trials());
+    trials.extend(late::trials());
     trials.extend(stories::trials());
     trials.extend(cost::trials());
     libtest_mimic::run(&Arguments::from_args(), trials).exit();

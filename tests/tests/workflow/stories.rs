@@ -44,6 +44,7 @@ async fn unknown_input() {
     let cases = [
         (json!({"full_refersh": true}), "unknown field full_refersh"),
         (json!({"full_refresh": "yes"}), "full_refresh must be"),
+        (json!({"lookback_days": 1.5}), "lookback_days must be"),
         (json!({"logical_date": "yesterday"}), "logical_date must be"),
         (json!([1]), "must be an object"),
     ];

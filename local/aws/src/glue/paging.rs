@@ -19,6 +19,18 @@ pub(super) fn page<T>(
     asked: Option<i64>,
     longest: usize,
 ) -> Result<Page<T>, WireError> {
+    let (start, length) = bounds(token, asked, longest)?;
+    let mut left = items.into_iter().skip(start);
+    let items: Vec<T> = left.by_ref().take(length).collect();
+    let next_token = left.next().map(|_| (start + items.len()).to_string());
+    Ok(Page { items, next_token })
+}
+
+/// Where a page begins, and how long it may be.
+///
+/// # Errors
+/// As for [`page`].
+pub(super) fn bounds(token: Option<&str>, asked: Option<i64>, longest: usize) -> Result<(usize, usize), WireError> {
     let start: usize = match token.filter(|token| !token.is_empty()) {
         Some(token) => token.parse().map_err(|_| invalid(format!("{token:?} is not a NextToken of this list")))?,
         None => 0,
@@ -28,10 +40,7 @@ pub(super) fn page<T>(
         Some(Ok(length)) if (1..=longest).contains(&length) => length,
         Some(_) => return Err(invalid(format!("MaxResults must be between 1 and {longest}"))),
     };
-    let mut left = items.into_iter().skip(start);
-    let items: Vec<T> = left.by_ref().take(length).collect();
-    let next_token = left.next().map(|_| (start + items.len()).to_string());
-    Ok(Page { items, next_token })
+    Ok((start, length))
 }
 
 fn invalid(message: String) -> WireError {

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::expression::Filter;
-use super::paging::page;
+use super::paging::{Page, bounds, page};
 use super::{Glue, error_detail, refused};
 use crate::error::{WireError, reply};
 
@@ -121,13 +121,11 @@ pub(super) fn batch_get(glue: &Glue, input: &BatchGetPartition) -> Result<Value,
 }
 
 pub(super) fn list(glue: &Glue, input: &GetPartitions) -> Result<Value, WireError> {
-    let table = glue.catalog.get_table(&input.database_name, &input.table_name).map_err(refused)?;
     let expression = input.expression.as_deref().filter(|expression| !expression.trim().is_empty());
-    let filter = expression.map(|expression| Filter::parse(expression, &table.partition_keys)).transpose()?;
-    let mut partitions = glue.catalog.list_partitions(&input.database_name, &input.table_name).map_err(refused)?;
-    partitions.retain(|partition| filter.as_ref().is_none_or(|filter| filter.admits(&partition.values)));
-    let partitions = share(partitions, input.segment.as_ref());
-    let mut page = page(partitions, input.next_token.as_deref(), input.max_results, LONGEST_PAGE)?;
+    let mut page = match (expression, &input.segment) {
+        (None, None) => plain_page(glue, input)?,
+        (expression, segment) => chosen_page(glue, input, expression, segment.as_ref())?,
+    };
     if input.exclude_column_schema {
         page.items.iter_mut().for_each(|partition| partition.storage_descriptor.columns.clear());
     }
@@ -136,6 +134,30 @@ pub(super) fn list(glue: &Glue, input: &GetPartitions) -> Result<Value, WireErro
         output["NextToken"] = token.into();
     }
     Ok(output)
+}
+
+/// A page of all partitions: no other is read.
+fn plain_page(glue: &Glue, input: &GetPartitions) -> Result<Page<Partition>, WireError> {
+    let (start, length) = bounds(input.next_token.as_deref(), input.max_results, LONGEST_PAGE)?;
+    let (database, table) = (&input.database_name, &input.table_name);
+    let mut items = glue.catalog.page_of_partitions(database, table, start, length + 1).map_err(refused)?;
+    let next_token = (items.len() > length).then(|| (start + length).to_string());
+    items.truncate(length);
+    Ok(Page { items, next_token })
+}
+
+/// A page of the partitions that an expression admits, or of a share of them.
+fn chosen_page(
+    glue: &Glue,
+    input: &GetPartitions,
+    expression: Option<&str>,
+    segment: Option<&Segment>,
+) -> Result<Page<Partition>, WireError> {
+    let table = glue.catalog.get_table(&input.database_name, &input.table_name).map_err(refused)?;
+    let filter = expression.map(|expression| Filter::parse(expression, &table.partition_keys)).transpose()?;
+    let mut partitions = glue.catalog.list_partitions(&input.database_name, &input.table_name).map_err(refused)?;
+    partitions.retain(|partition| filter.as_ref().is_none_or(|filter| filter.admits(&partition.values)));
+    page(share(partitions, segment), input.next_token.as_deref(), input.max_results, LONGEST_PAGE)
 }
 
 fn share(partitions: Vec<Partition>, segment: Option<&Segment>) -> Vec<Partition> {

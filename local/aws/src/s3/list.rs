@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use local_engine::lake::ObjectEntry;
+use local_engine::lake::{ObjectEntry, Onward};
 use s3s::S3ErrorCode;
 use s3s::dto::{
     CommonPrefix, EncodingType, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, Object,
@@ -106,8 +106,11 @@ pub(super) async fn list_objects(store: Arc<Store>, input: ListObjectsInput) -> 
 
 async fn read_page(store: Arc<Store>, query: Query) -> Result<Page<Object>> {
     blocking(move || {
-        let entries = store.lake().list(&query.bucket, &query.prefix).map_err(from_lake)?;
-        let page = cut(entries, &query);
+        let mut cut = Cut::new(&query);
+        let after = query.after.as_deref();
+        let walked = store.lake().walk(&query.bucket, &query.prefix, after, &mut |entry| cut.add(entry));
+        walked.map_err(from_lake)?;
+        let page = cut.page;
         let encode = encoder(query.encoded);
         let keys = page.keys.into_iter().map(|entry| {
             let object = store.describe(&query.bucket, entry)?;
@@ -127,31 +130,49 @@ async fn read_page(store: Arc<Store>, query: Query) -> Result<Page<Object>> {
     .await
 }
 
-/// The first names after `query.after`, of keys that are sorted and begin with the prefix.
-fn cut(entries: Vec<ObjectEntry>, query: &Query) -> Page<ObjectEntry> {
-    let mut page = Page { keys: Vec::new(), prefixes: Vec::new(), next: None };
-    let mut last: Option<String> = None;
-    let mut left = query.limit;
-    for entry in entries {
-        let common = common_prefix(&entry.key, query);
-        let name = common.unwrap_or(&entry.key);
-        let seen = [&query.after, &last].into_iter().flatten().any(|seen| name <= seen.as_str());
-        if seen {
-            continue;
+/// Cuts a page out of keys that come sorted, begin with the prefix and come after `query.after`.
+struct Cut<'a> {
+    query: &'a Query,
+    page: Page<ObjectEntry>,
+    last: Option<String>,
+    left: i32,
+}
+
+impl<'a> Cut<'a> {
+    fn new(query: &'a Query) -> Self {
+        let page = Page { keys: Vec::new(), prefixes: Vec::new(), next: None };
+        Self { query, page, last: None, left: query.limit }
+    }
+
+    /// Takes one key, and says which is wanted next.
+    fn add(&mut self, entry: ObjectEntry) -> Onward {
+        let common = common_prefix(&entry.key, self.query).map(str::to_owned);
+        let name = common.as_ref().unwrap_or(&entry.key);
+        let seen = [&self.query.after, &self.last].into_iter().flatten().any(|seen| name <= seen);
+        if !seen {
+            if self.left == 0 {
+                // A page without room promises no other.
+                self.page.next = self.last.take();
+                return Onward::Stop;
+            }
+            self.left -= 1;
+            self.last = Some(name.clone());
         }
-        if left == 0 {
-            // A page without room promises no other.
-            page.next = last;
-            break;
-        }
-        left -= 1;
-        last = Some(name.to_owned());
-        match common.map(str::to_owned) {
-            Some(common) => page.prefixes.push(common),
-            None => page.keys.push(entry),
+        match common {
+            Some(common) => {
+                if !seen {
+                    self.page.prefixes.push(common.clone());
+                }
+                Onward::Past(common)
+            }
+            None => {
+                if !seen {
+                    self.page.keys.push(entry);
+                }
+                Onward::Next
+            }
         }
     }
-    page
 }
 
 /// The part of the key up to the first delimiter after the prefix.
@@ -220,11 +241,27 @@ mod tests {
         keys.iter().map(entry).collect()
     }
 
+    /// A page, cut as the lake shows its keys.
+    fn cut(keys: &[&str], query: &Query) -> Page<ObjectEntry> {
+        let (mut cut, mut past) = (Cut::new(query), None);
+        for entry in entries(keys) {
+            if past.as_ref().is_some_and(|past: &String| entry.key.starts_with(past)) {
+                continue;
+            }
+            match cut.add(entry) {
+                Onward::Next => {}
+                Onward::Past(prefix) => past = Some(prefix),
+                Onward::Stop => break,
+            }
+        }
+        cut.page
+    }
+
     /// All names, page by page.
     fn pages(keys: &[&str], mut query: Query) -> Vec<Vec<String>> {
         let mut pages = Vec::new();
         loop {
-            let page = cut(entries(keys), &query);
+            let page = cut(keys, &query);
             let names = page.keys.into_iter().map(|entry| entry.key).chain(page.prefixes);
             pages.push(names.collect());
             match page.next {

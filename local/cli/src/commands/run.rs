@@ -28,6 +28,7 @@ const EXAMPLES: &str = "\
 Examples:
   pageviews run                         full load into an empty table, else the incremental refresh
   pageviews run --full-refresh          recompute everything from raw
+  pageviews run --lookback-days 7       compute a week more than there is need for
   pageviews run --logical-date 2026-01-31T02:15:00Z    what the schedule would start for that time
   pageviews run --name pvt-2026-01-31   the same name and input again is the same execution
   pageviews run --lambda-endpoint http://127.0.0.1:9000    functions run in `cargo lambda watch`
@@ -40,6 +41,9 @@ pub(super) struct RunArguments {
     /// Recompute everything
     #[arg(long, conflicts_with = "input")]
     full_refresh: bool,
+    /// Compute so many days before the output's last one again
+    #[arg(long, value_name = "DAYS", conflicts_with_all = ["input", "full_refresh"])]
+    lookback_days: Option<u16>,
     /// The time that the run is for, as the schedule would pass it: 2026-01-31T02:15:00Z
     #[arg(long, value_name = "INSTANT", conflicts_with = "input", value_parser = instant)]
     logical_date: Option<String>,
@@ -116,6 +120,9 @@ impl RunArguments {
                 let mut input = json!({});
                 if self.full_refresh {
                     input["full_refresh"] = json!(true);
+                }
+                if let Some(days) = self.lookback_days {
+                    input["lookback_days"] = json!(days);
                 }
                 if let Some(instant) = &self.logical_date {
                     input["logical_date"] = json!(instant);

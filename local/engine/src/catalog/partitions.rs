@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Rows, Transaction, params};
 
 use super::store::now;
 use crate::access::needs;
@@ -61,6 +61,30 @@ impl Catalog {
         })
     }
 
+    /// At most `length` partitions of a table, after `skip` others, in an order that stays the same.
+    ///
+    /// # Errors
+    /// [`CatalogError::NotFound`]: the table.
+    pub fn page_of_partitions(
+        &self,
+        database: &str,
+        table: &str,
+        skip: usize,
+        length: usize,
+    ) -> Result<Vec<Partition>> {
+        let (database, name) = (database.to_lowercase(), table.to_lowercase());
+        self.ask_table(&["glue:GetPartitions"], &database, &name)?;
+        let [skip, length] = [skip, length].map(|count| i64::try_from(count).unwrap_or(i64::MAX));
+        self.store.read(|connection| {
+            let table = require_table(connection, &database, &name)?;
+            let mut statement = connection.prepare_cached(
+                "SELECT partition_values, location, descriptor, document FROM partitions \
+                 WHERE database = ?1 AND table_name = ?2 ORDER BY partition_values LIMIT ?3 OFFSET ?4",
+            )?;
+            read_all(statement.query(params![database, name, length, skip])?, &table)
+        })
+    }
+
     /// Every partition of a table, by its values.
     ///
     /// # Errors
@@ -74,13 +98,7 @@ impl Catalog {
                 "SELECT partition_values, location, descriptor, document FROM partitions \
                  WHERE database = ?1 AND table_name = ?2",
             )?;
-            let mut rows = statement.query([&database, &name])?;
-            let mut descriptors = Descriptors::default();
-            let mut partitions = Vec::new();
-            while let Some(row) = rows.next()? {
-                partitions.push(read(row, &table, &mut descriptors)?);
-            }
-            Ok(partitions)
+            read_all(statement.query([&database, &name])?, &table)
         })?;
         partitions.sort_by(|a, b| a.values.cmp(&b.values));
         Ok(partitions)
@@ -133,6 +151,15 @@ impl Catalog {
             Ok(refused)
         })
     }
+}
+
+fn read_all(mut rows: Rows<'_>, table: &Table) -> Result<Vec<Partition>> {
+    let mut descriptors = Descriptors::default();
+    let mut partitions = Vec::new();
+    while let Some(row) = rows.next()? {
+        partitions.push(read(row, table, &mut descriptors)?);
+    }
+    Ok(partitions)
 }
 
 /// Descriptors by their text: the partitions of a table mostly share one, and parsing is what listing costs.

@@ -19,6 +19,18 @@ fn keys(lake: &Lake, prefix: &str) -> Vec<String> {
     lake.list("lake", prefix).unwrap().into_iter().map(|entry| entry.key).collect()
 }
 
+/// The keys that a walk shows to a visitor which answers as `onward` says.
+fn walked(lake: &Lake, after: Option<&str>, onward: &dyn Fn(&str) -> Onward) -> Vec<String> {
+    let mut found = Vec::new();
+    lake.walk("lake", "", after, &mut |entry| {
+        let answer = onward(&entry.key);
+        found.push(entry.key);
+        answer
+    })
+    .unwrap();
+    found
+}
+
 #[test]
 fn uris_are_parsed_and_printed() {
     assert_eq!(S3Uri::parse("s3://lake/raw/a.csv").unwrap(), uri("raw/a.csv"));
@@ -58,6 +70,13 @@ fn listing_is_in_the_order_of_key_bytes() {
     assert_eq!(keys(&lake, ""), expected);
     assert_eq!(keys(&lake, "a"), ["a-b", "a/", "a/b/", "a0"]);
     assert_eq!(keys(&lake, "a/"), ["a/", "a/b/"]);
+    for (at, after) in expected.iter().enumerate() {
+        assert_eq!(walked(&lake, Some(after), &|_| Onward::Next), expected[at + 1..], "after {after}");
+    }
+    assert_eq!(walked(&lake, Some("a/0"), &|_| Onward::Next), expected[2..], "after a key that is not there");
+    assert_eq!(walked(&lake, None, &|key| if key == "a0" { Onward::Stop } else { Onward::Next }), expected[..4]);
+    let past_raw = |key: &str| if key.starts_with("raw/") { Onward::Past("raw/".to_owned()) } else { Onward::Next };
+    assert_eq!(walked(&lake, None, &past_raw), ["a-b", "a/", "a/b/", "a0", "raw/./x", "ä"]);
     assert_eq!(keys(&lake, "raw/"), ["raw/./x", "raw//x", "raw/z"]);
     assert_eq!(keys(&lake, "raw//"), ["raw//x"]);
     assert_eq!(keys(&lake, "none/at/all/"), [""; 0]);
