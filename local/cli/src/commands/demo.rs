@@ -33,7 +33,8 @@ Examples:
   pageviews demo --data-dir /tmp/demo         keep the lake, to look around in it afterwards:
   pageviews query --data-dir /tmp/demo \"SELECT * FROM pageviews_daily LIMIT 5\"";
 
-/// See it all: files arrive, a full run, a new day, an incremental run, and the proof that the output is right
+/// See it all: files arrive, a full run, a new day, an incremental run, a late file, and the proof that the output is
+/// right
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct DemoArguments {
@@ -62,6 +63,7 @@ struct Report {
     loads: Vec<load::Report>,
     full: run::Report,
     incremental: run::Report,
+    late: run::Report,
     top_pages: Vec<Page>,
     days: Vec<Day>,
     proof: Proof,
@@ -128,25 +130,33 @@ impl Demo {
         let last = dataset.date(self.arguments.days - 1);
         let new = dataset.date(self.arguments.days);
 
-        let selection = beginning(&dataset, new, last);
+        let late = dataset.date(self.arguments.days / 2);
+        let selection = beginning(&dataset, new, [last, late]);
         self.console.say(format!(
-            "Two files arrive: customers, and {} days of page views; of {last} only what happened before noon",
+            "Two files arrive: customers, and {} days of page views; of {late} and {last} only what happened before noon",
             selection.days.len()
         ))?;
         let mut loads = vec![self.arrive(&dataset, "", selection).await?];
         let full = self.transform("Full load").await?;
 
         self.console.say(format!("\nA new file arrives: {new}, and the late half of {last}"))?;
-        let days = vec![(last, Some(Half::Late)), (new, None)];
+        // Of a short set the late day is the last one.
+        let halves = (late != last).then_some((last, Some(Half::Late)));
+        let days = halves.into_iter().chain([(new, None)]).collect();
         let name = format!("-{new}");
         loads.push(self.arrive(&dataset, &name, Selection { customers: false, days }).await?);
         let incremental = self.transform("Incremental refresh").await?;
+
+        self.console.say(format!("\nA file arrives late: what happened after noon on {late}"))?;
+        let days = vec![(late, Some(Half::Late))];
+        loads.push(self.arrive(&dataset, "-late", Selection { customers: false, days }).await?);
+        let late = self.transform("Refresh from the late day on").await?;
 
         let top_pages = self.top_pages().await?;
         let days = self.days().await?;
         let proof = self.proof().await?;
         let millis = started.elapsed().as_millis();
-        let report = Report { loads, full, incremental, top_pages, days, proof, millis };
+        let report = Report { loads, full, incremental, late, top_pages, days, proof, millis };
         self.console.report(&report, human)?;
         if report.proof.equal {
             Ok(())
@@ -251,9 +261,9 @@ impl Demo {
     }
 }
 
-/// Customers, and all days before `end`; of the `halved` one only what happened before noon.
-fn beginning(dataset: &Dataset, end: NaiveDate, halved: NaiveDate) -> Selection {
-    let half = |date: &NaiveDate| (*date == halved).then_some(Half::Early);
+/// Customers, and all days before `end`; of the `halved` ones only what happened before noon.
+fn beginning(dataset: &Dataset, end: NaiveDate, halved: [NaiveDate; 2]) -> Selection {
+    let half = |date: &NaiveDate| halved.contains(date).then_some(Half::Early);
     let days = dataset.dates().filter(|date| *date < end).map(|date| (date, half(&date)));
     Selection { customers: true, days: days.collect() }
 }
