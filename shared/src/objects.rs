@@ -19,6 +19,10 @@ use crate::{Error, Result};
 /// How long one try of one call may take: a part of some megabytes over a slow connection.
 const CALL_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// How long the completion of an upload may take: S3 says several minutes, and answers again what it has answered.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>
+const COMPLETION_TIMEOUT: Duration = Duration::from_mins(10);
+
 /// Reads and writes objects.
 #[derive(Clone, Debug)]
 pub struct Objects {
@@ -178,7 +182,10 @@ impl Objects {
         let part = |part: &Part| CompletedPart::builder().part_number(part.number).e_tag(&part.etag).build();
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.iter().map(part).collect())).build();
         let request = self.client.complete_multipart_upload().bucket(&address.bucket).key(&address.key);
-        let sent = request.upload_id(upload).multipart_upload(parts).send().await;
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(COMPLETION_TIMEOUT).build();
+        let patient = aws_sdk_s3::config::Builder::new().timeout_config(timeouts);
+        let request = request.upload_id(upload).multipart_upload(parts).customize().config_override(patient);
+        let sent = request.send().await;
         sent.map(drop).map_err(|error| Error::service("s3:PutObject", error))
     }
 
