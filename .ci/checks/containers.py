@@ -133,7 +133,7 @@ def main():
             def opened(name):
                 return contextlib.nullcontext(Contained(name, work, resources[name]))
 
-            rie.Pipeline(opened, endpoint, refused=1).run_all(names)
+            rie.Pipeline(opened, endpoint, work, refused=1).run_all(names)
     print(f"-- {len(names)} functions answer in containers; {time.monotonic() - began:.0f} s")
 
 
