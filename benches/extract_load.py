@@ -45,7 +45,8 @@ def duckdb_process(variant: str, file: str, out: str, threads: str) -> None:
     import duckdb
 
     kind, keys = VARIANTS[variant]
-    connection = duckdb.connect(config={"threads": int(threads)})
+    # So much that it need not spill, and no more than this machine can spare.
+    connection = duckdb.connect(config={"threads": int(threads), "memory_limit": "10GB"})
     connection.execute(COPY.format(keys=keys, file=file, kind=kind, out=out))
 
 
@@ -83,7 +84,7 @@ def generate(path: Path, size: int, days: int, quoted: float) -> int:
 
 
 def build() -> Path:
-    command = ["cargo", "build", "--package", "pageviews", "--package", "extract-load", "--bins", "--message-format", "json"]
+    command = ["cargo", "build", "--workspace", "--bins", "--message-format", "json"]
     built = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
     messages = (json.loads(line) for line in built.splitlines())
     found = [m["executable"] for m in messages if m.get("target", {}).get("name") == "pageviews" and m.get("executable")]

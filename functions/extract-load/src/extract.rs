@@ -306,12 +306,12 @@ struct Loader<S> {
     layout: Layout,
     typed: Vec<(usize, Kind)>,
     buffers: Buffers<S>,
-    /// Partition to buffer: the bytes of the country, or of the day.
-    partitions: HashMap<Vec<u8>, usize>,
+    /// Country to buffer.
+    countries: HashMap<Vec<u8>, usize>,
+    /// Day to buffer, counted from [`FIRST_VIEW`]; 0 is none.
+    days: Vec<usize>,
     /// The folder of each buffer but the first.
     folders: Vec<String>,
-    /// The partition of the row before, which is often the next one's too.
-    last: (Vec<u8>, usize),
     latest: i64,
     header_passed: bool,
     read: u64,
@@ -341,9 +341,9 @@ impl<S: Sink> Loader<S> {
             plan,
             layout,
             buffers,
-            partitions: HashMap::new(),
+            countries: HashMap::new(),
+            days: Vec::new(),
             folders: Vec::new(),
-            last: (Vec::new(), 0),
             header_passed: false,
             read: 0,
             rejected: BTreeMap::new(),
@@ -388,12 +388,15 @@ impl<S: Sink> Loader<S> {
     fn take_customer(&mut self, row: &Row<'_>) -> Result<(), Reason> {
         let fields = row.fields?;
         let country = row.value(fields[self.layout.partition], &mut self.space);
-        let number = if country == self.last.0 && self.last.1 > 0 {
-            self.last.1
+        let known = self.countries.get(country).copied();
+        let number = if let Some(number) = known {
+            number
         } else {
             let country = country.to_vec();
             let folder = country_folder(&country).ok_or(Reason::InvalidCountry)?;
-            self.buffer(country, || folder)
+            let number = self.add_partition(folder);
+            self.countries.insert(country, number);
+            number
         };
         self.write(row, number, None);
         Ok(())
@@ -408,33 +411,27 @@ impl<S: Sink> Loader<S> {
         }
         let normal = Timestamp::is_normal(text);
         let day = time.day();
-        let key = day.to_be_bytes();
-        let number = if key[..] == self.last.0 && self.last.1 > 0 {
-            self.last.1
-        } else {
-            self.buffer(key.to_vec(), || day_folder(Timestamp::of_day(day)))
-        };
+        let at = usize::try_from(day - Timestamp { seconds: FIRST_VIEW }.day()).map_err(|_| Reason::ImpossibleTime)?;
+        if self.days.len() <= at {
+            self.days.resize(at + 1, 0);
+        }
+        if self.days[at] == 0 {
+            self.days[at] = self.add_partition(day_folder(Timestamp::of_day(day)));
+        }
+        let number = self.days[at];
         self.write(row, number, (!normal).then(|| time.write()));
         Ok(())
     }
 
-    /// The buffer of a partition.
-    fn buffer(&mut self, partition: Vec<u8>, folder: impl FnOnce() -> String) -> usize {
-        let known = self.partitions.get(&partition).copied();
-        let number = known.unwrap_or_else(|| {
-            let folder = folder();
-            let stem = format!("{}{folder}/{}-", self.plan.raw_prefix, self.plan.source);
-            let number = self.buffers.add(stem, &self.layout.header);
-            self.folders.push(folder);
-            self.partitions.insert(partition.clone(), number);
-            number
-        });
-        if self.partitions.len() > MOST_PARTITIONS {
+    /// A buffer for a partition that has none.
+    fn add_partition(&mut self, folder: String) -> usize {
+        let stem = format!("{}{folder}/{}-", self.plan.raw_prefix, self.plan.source);
+        self.folders.push(folder);
+        if self.folders.len() > MOST_PARTITIONS {
             let message = format!("the file has rows for more than {MOST_PARTITIONS} partitions");
             self.refusal.get_or_insert(Refusal { reason: "too_many_partitions", message });
         }
-        self.last = (partition, number);
-        number
+        self.buffers.add(stem, &self.layout.header)
     }
 
     fn write(&mut self, row: &Row<'_>, number: usize, time: Option<[u8; 19]>) {

@@ -115,14 +115,38 @@ impl Reader {
         self.pending.capacity()
     }
 
-    /// Takes the next piece of text and hands its complete rows to `visit`.
+    /// Takes the next piece of text and hands its complete rows to `visit`. Only what belongs to a row that began in an
+    /// earlier piece, or goes on in a later one, is copied.
     pub fn push(&mut self, text: &[u8], visit: &mut impl Visit) {
         let mut pending = std::mem::take(&mut self.pending);
-        pending.extend_from_slice(text);
-        if self.began || pending.len() >= BYTE_ORDER_MARK.len() {
-            self.pass_mark(&mut pending);
+        if !self.began {
+            pending.extend_from_slice(text);
+            if pending.len() >= BYTE_ORDER_MARK.len() {
+                self.pass_mark(&mut pending);
+                let done = self.split(&pending, false, visit);
+                pending.drain(..done);
+            }
+            self.pending = pending;
+            return;
+        }
+        let mut rest = text;
+        if !pending.is_empty() {
+            let end = memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+            pending.extend_from_slice(&rest[..end]);
+            rest = &rest[end..];
             let done = self.split(&pending, false, visit);
             pending.drain(..done);
+            if !pending.is_empty() && !rest.is_empty() {
+                // The line end was inside quotes.
+                pending.extend_from_slice(rest);
+                rest = &[];
+                let done = self.split(&pending, false, visit);
+                pending.drain(..done);
+            }
+        }
+        if !rest.is_empty() {
+            let done = self.split(rest, false, visit);
+            pending.extend_from_slice(&rest[done..]);
         }
         self.pending = pending;
     }
