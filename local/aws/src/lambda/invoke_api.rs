@@ -77,7 +77,8 @@ fn authorize(parts: &Parts, segments: &[&str]) -> Result<(), WireError> {
 }
 
 async fn invoke(lambda: &Lambda, name: &str, parts: &Parts, body: Body) -> Result<Response, WireError> {
-    let payload = axum::body::to_bytes(body, MAX_PAYLOAD_BYTES).await.map_err(|_| {
+    // More is read than is taken: a connection whose request was not read to its end cannot serve the next one.
+    let payload = axum::body::to_bytes(body, 2 * MAX_PAYLOAD_BYTES).await.map_err(|_| {
         WireError::from(LambdaError::RequestTooLarge { bytes: declared_length(parts).unwrap_or(MAX_PAYLOAD_BYTES + 1) })
     })?;
     match header_text(parts, &INVOCATION_TYPE).unwrap_or("RequestResponse") {
