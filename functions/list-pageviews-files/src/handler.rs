@@ -81,9 +81,9 @@ async fn look(context: &Context<Settings>) -> Result<Looking> {
     let root = &context.settings.pageviews;
     let mut looking = Looking::default();
     let visit = |file: shared::lake::Listed<'_>| {
-        match day_of(file.name).map_err(|problem| invalid(&[root.as_str(), file.name, " ", &problem]))? {
-            Some(day) => looking.add(day, file),
-            None => {}
+        let day = day_of(file.name).map_err(|problem| invalid(&[root.as_str(), file.name, " ", &problem]))?;
+        if let Some(day) = day {
+            looking.add(day, file);
         }
         Ok(())
     };

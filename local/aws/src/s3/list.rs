@@ -158,19 +158,16 @@ impl<'a> Cut<'a> {
             self.left -= 1;
             self.last = Some(name.clone());
         }
-        match common {
-            Some(common) => {
-                if !seen {
-                    self.page.prefixes.push(common.clone());
-                }
-                Onward::Past(common)
+        if let Some(common) = common {
+            if !seen {
+                self.page.prefixes.push(common.clone());
             }
-            None => {
-                if !seen {
-                    self.page.keys.push(entry);
-                }
-                Onward::Next
+            Onward::Past(common)
+        } else {
+            if !seen {
+                self.page.keys.push(entry);
             }
+            Onward::Next
         }
     }
 }
