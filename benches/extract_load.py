@@ -120,7 +120,10 @@ def ours(pageviews: Path, file: Path, folder: Path) -> dict:
     try:
         text = ""
         while "http://" not in text:
-            text += cloud.stdout.readline()
+            line = cloud.stdout.readline()
+            if not line:
+                sys.exit("the local cloud did not start")
+            text += line
         endpoint = re.search(r"http://127\.0\.0\.1:\d+", text).group(0)
         bucket = next(path.name for path in (data / "s3").iterdir() if path.is_dir() and "lake" in path.name)
         inbox = data / "s3" / bucket / "inbox" / "pageviews"
