@@ -58,12 +58,14 @@ pub struct Deployment {
     pub template: PathBuf,
     /// Its parameters that are not the defaults: `NAME=VALUE`.
     pub parameters: Vec<String>,
+    /// What else `pageviews up` is told.
+    pub arguments: Vec<String>,
 }
 
 impl Default for Deployment {
     /// The repository's template, as it is.
     fn default() -> Self {
-        Self { template: repository().join("template.yaml"), parameters: Vec::new() }
+        Self { template: repository().join("template.yaml"), parameters: Vec::new(), arguments: Vec::new() }
     }
 }
 
@@ -90,6 +92,7 @@ impl Cloud {
         for parameter in &deployment.parameters {
             command.arg("--parameter").arg(parameter);
         }
+        command.args(&deployment.arguments);
         command
     }
 

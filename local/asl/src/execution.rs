@@ -68,7 +68,7 @@ pub async fn execute(
     let scope_id = whole.id();
     let limit = async {
         match machine.timeout_seconds {
-            Some(seconds) => clock.sleep(Duration::from_secs(seconds)).await,
+            Some(seconds) => clock.expire(Duration::from_secs(seconds)).await,
             None => std::future::pending().await,
         }
     };

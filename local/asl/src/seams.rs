@@ -44,6 +44,10 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> DateTime<Utc>;
     /// Returns after `duration`.
     async fn sleep(&self, duration: Duration);
+    /// Returns when something has taken too long. A clock that shortens pauses must not shorten this.
+    async fn expire(&self, limit: Duration) {
+        self.sleep(limit).await;
+    }
 }
 
 /// Where events go, one by one and in order; an event counts as happened once `append` has returned.

@@ -4,6 +4,7 @@
 //! - [`error`]: [`WireError`], an error as AWS's JSON protocols carry it.
 //! - [`athena`]: queries, run in the background by the engine, and durable.
 //! - [`events`]: EventBridge rules, and what SNS would have sent.
+//! - [`faults`]: what goes wrong, call by call, when somebody plans that.
 //! - [`glue`]: the data catalog.
 //! - [`iam`]: whether a role may do what its function asks for; every service asks it.
 //! - [`lambda`]: functions as child processes that speak the Lambda Runtime API.
@@ -17,6 +18,7 @@
 pub mod athena;
 pub mod error;
 pub mod events;
+pub mod faults;
 pub mod glue;
 pub mod iam;
 pub mod lambda;
@@ -26,4 +28,4 @@ pub mod sqs;
 pub mod states;
 
 pub use error::WireError;
-pub use server::{Caller, HttpService, JsonService, Services, serve};
+pub use server::{Caller, HttpService, JsonService, Services, kill_this_process, serve};

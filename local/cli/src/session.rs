@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use local_aws::faults::{Plan, PlanError};
 
 use crate::clients::Clients;
 use crate::cloud::{Cloud, CloudConfig, LambdaEndpoint, RETRY_DELAY};
@@ -61,6 +62,52 @@ pub struct LambdaArguments {
     /// Invoke functions through the Lambda API that answers here: `cargo lambda watch`, `sam local start-lambda`
     #[arg(long, value_name = "URL", env = "PAGEVIEWS_LAMBDA_ENDPOINT", conflicts_with = "functions")]
     pub lambda_endpoint: Option<LambdaEndpoint>,
+}
+
+/// What goes wrong on purpose, and how fast retries come.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Faults")]
+pub struct FaultArguments {
+    /// Let go wrong what this plan says (see local/SUPPORT.md); what was injected is told in faults.jsonl in the data
+    /// directory
+    #[arg(long, value_name = "PLAN.json")]
+    pub faults: Option<PathBuf>,
+    /// Let state machines wait this part of the time that Retry and Wait say; timeouts stay
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = factor)]
+    pub pause_scale: f64,
+}
+
+impl FaultArguments {
+    /// The same cloud with faults.
+    ///
+    /// # Errors
+    /// A plan that cannot be read or followed.
+    pub fn apply(&self, config: CloudConfig) -> Result<CloudConfig> {
+        let faults = match &self.faults {
+            None => None,
+            Some(path) => {
+                let text = std::fs::read_to_string(path).map_err(Error::file(path))?;
+                Some(
+                    Plan::parse(&text)
+                        .map_err(|error| Error::Usage(format!("{}: {}", path.display(), told(&error))))?,
+                )
+            }
+        };
+        Ok(CloudConfig { faults, pause_scale: self.pause_scale, ..config })
+    }
+}
+
+/// An error with its cause.
+fn told(error: &PlanError) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
+
+fn factor(text: &str) -> std::result::Result<f64, String> {
+    let factor: f64 = text.parse().map_err(|_| "expected a number".to_owned())?;
+    if (0.0..=1.0).contains(&factor) { Ok(factor) } else { Err("expected a number from 0 to 1".to_owned()) }
 }
 
 impl DeployArguments {

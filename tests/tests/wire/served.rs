@@ -53,6 +53,7 @@ impl Served {
             states: glue,
             lambda: s3,
             iam: local_aws::iam::Authority::new("us-east-1", "000000000000"),
+            faults: local_aws::faults::Faults::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("its address");

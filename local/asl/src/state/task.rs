@@ -57,7 +57,7 @@ pub(super) async fn act<'r>(visit: &mut Visit<'_, 'r>, task: &'r Task) -> Result
 /// Comes when the task has taken too long, if that can be.
 async fn expiry(visit: &Visit<'_, '_>, timeout: Option<u64>) {
     match timeout {
-        Some(seconds) => visit.run.clock.sleep(Duration::from_secs(seconds)).await,
+        Some(seconds) => visit.run.clock.expire(Duration::from_secs(seconds)).await,
         None => std::future::pending().await,
     }
 }

@@ -13,9 +13,13 @@ use tokio::sync::Notify;
 use super::Athena;
 use super::query::{Failure, Query, ResultColumn, State, now};
 use super::results::{ResultError, ResultFile, in_background};
+use crate::faults::QueryFault;
 
 /// What a query is told to have failed with when the local cloud stops before its end.
 pub(super) const INTERRUPTED: &str = "GENERIC_INTERNAL_ERROR: the local cloud was stopped while the query ran";
+
+/// What a query is told to have failed with when somebody planned that.
+const PLANNED: &str = "GENERIC_INTERNAL_ERROR: a planned fault";
 
 /// How a query ended that did not succeed.
 #[derive(Debug)]
@@ -27,6 +31,8 @@ enum End {
     Failed(Error),
     /// The service's own fault.
     Broken(String),
+    /// A fault that was planned.
+    Planned(QueryFault),
 }
 
 impl From<Error> for End {
@@ -50,9 +56,12 @@ impl From<ResultError> for End {
     }
 }
 
+/// A statement, or why it fails at once; and a planned fault that ends it before it does anything.
+pub(super) type Statement = (Result<Prepared, Error>, Option<QueryFault>);
+
 /// Runs a query that is already kept, in an engine that acts for its caller; `prepared` may be the reason why it fails
 /// at once.
-pub(super) fn spawn(athena: &Athena, engine: Engine, query: Query, prepared: Result<Prepared, Error>) {
+pub(super) fn spawn(athena: &Athena, engine: Engine, query: Query, prepared: Statement) {
     let stop = Arc::new(Notify::new());
     let stops = athena.inner.stops.lock();
     stops.unwrap_or_else(PoisonError::into_inner).insert(query.id.clone(), Arc::clone(&stop));
@@ -60,7 +69,7 @@ pub(super) fn spawn(athena: &Athena, engine: Engine, query: Query, prepared: Res
     tokio::spawn(async move { Box::pin(run(&athena, &engine, query, prepared, &stop)).await });
 }
 
-async fn run(athena: &Athena, engine: &Engine, mut query: Query, prepared: Result<Prepared, Error>, stop: &Notify) {
+async fn run(athena: &Athena, engine: &Engine, mut query: Query, prepared: Statement, stop: &Notify) {
     let submitted = Instant::now();
     let attempt = AssertUnwindSafe(attempt(athena, engine, &mut query, prepared, stop)).catch_unwind().await;
     let mut outcome = attempt.unwrap_or_else(|_| Err(End::Broken("the query's task panicked".to_owned())));
@@ -87,7 +96,7 @@ async fn attempt(
     athena: &Athena,
     engine: &Engine,
     query: &mut Query,
-    prepared: Result<Prepared, Error>,
+    (prepared, fault): Statement,
     stop: &Notify,
 ) -> Result<(), End> {
     let waiting = Instant::now();
@@ -98,6 +107,9 @@ async fn attempt(
     query.statistics.queued = millis(waiting);
     query.state = State::Running;
     keep(athena, query);
+    if let Some(fault) = fault {
+        return Err(End::Planned(fault));
+    }
     let started = Instant::now();
     let meter = OnceLock::new();
     let outcome = tokio::select! {
@@ -162,6 +174,11 @@ fn conclude(query: &mut Query, outcome: Result<(), End>) {
         Ok(()) => (State::Succeeded, None, None),
         Err(End::Stopped) => (State::Cancelled, Some("Query cancelled by user".to_owned()), None),
         Err(End::Interrupted) => (State::Failed, Some(INTERRUPTED.to_owned()), Some(Failure::SYSTEM)),
+        Err(End::Planned(QueryFault::Cancelled)) => (State::Cancelled, Some(PLANNED.to_owned()), None),
+        Err(End::Planned(QueryFault::FailsTransiently)) => {
+            (State::Failed, Some(PLANNED.to_owned()), Some(Failure::SYSTEM))
+        }
+        Err(End::Planned(QueryFault::Fails)) => (State::Failed, Some(PLANNED.to_owned()), Some(Failure::FINAL)),
         // Athena's own text.
         Err(End::CutOff) => (State::Cancelled, Some("Bytes scanned limit was exceeded".to_owned()), None),
         Err(End::Failed(error)) => (State::Failed, Some(error.to_string()), Some(Failure::of(&error))),
@@ -175,6 +192,8 @@ impl Failure {
     /// An internal error that another attempt may not meet.
     /// Source: <https://docs.aws.amazon.com/athena/latest/ug/error-reference.html>
     pub(super) const SYSTEM: Self = Self { category: 1, error_type: 100, retryable: true };
+    /// An internal error that every attempt meets.
+    const FINAL: Self = Self { category: 1, error_type: 100, retryable: false };
 
     fn of(error: &Error) -> Self {
         let info = error.athena_error();

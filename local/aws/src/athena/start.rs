@@ -77,7 +77,7 @@ pub(super) fn start(athena: &Athena, input: StartQueryExecution, caller: &Caller
     let started = athena.inner.store.insert(&query, &token, &fingerprint).map_err(internal)?;
     let id = query.id.clone();
     if started == Started::New {
-        execute::spawn(athena, acting_for(&athena.inner.engine, caller), query, prepared);
+        execute::spawn(athena, acting_for(&athena.inner.engine, caller), query, (prepared, caller.query_fault));
     }
     answer(started, &id)
 }

@@ -95,6 +95,11 @@ impl Session {
         format!("AROA{:0>17}:{}", "", self.name)
     }
 
+    /// Who acts: a function's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Where it acts.
     pub fn place(&self) -> &Place {
         &self.place

@@ -44,6 +44,8 @@ pub(super) enum Signal {
     Failure { request_id: String, payload: Bytes },
     /// It could not initialise.
     InitFailure { payload: Bytes },
+    /// It says nothing any more: somebody wants it dead.
+    Kill,
 }
 
 /// The Runtime API's end of a process.
@@ -61,6 +63,16 @@ pub(super) struct Registry(Arc<Mutex<HashMap<String, Arc<Mailbox>>>>);
 impl Registry {
     pub(super) fn find(&self, path: &str) -> Option<Arc<Mailbox>> {
         self.lock().get(path).cloned()
+    }
+
+    /// kill -9 of every process of a function.
+    pub(super) fn kill(&self, function: &str) {
+        for (path, mailbox) in self.lock().iter() {
+            if path.strip_prefix(function).is_some_and(|rest| rest.starts_with('/')) {
+                // Nobody listens if the process has just ended by itself.
+                let _ = mailbox.signals.send(Signal::Kill);
+            }
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Mailbox>>> {
@@ -118,6 +130,13 @@ impl Instance {
 
     /// Whether the process still runs.
     pub(super) fn is_alive(&mut self) -> bool {
+        // What else it has said since its last invocation is known.
+        while let Ok(signal) = self.signals.try_recv() {
+            if matches!(signal, Signal::Kill) {
+                self.kill();
+                return false;
+            }
+        }
         matches!(self.child.try_wait(), Ok(None))
     }
 
@@ -147,6 +166,7 @@ impl Instance {
                     Some(Signal::Ready) => self.initialised = true,
                     Some(Signal::InitFailure { payload }) => return Err(Ended { result: Err(payload), reusable: false }),
                     Some(Signal::Response { .. } | Signal::Failure { .. }) => {}
+                    Some(Signal::Kill) => self.kill(),
                     None => return Err(self.crashed(request_id).await),
                 },
                 _ = self.child.wait() => return Err(self.crashed(request_id).await),
@@ -175,6 +195,7 @@ impl Instance {
                     Some(Signal::Failure { request_id: of, payload }) if of == request_id => {
                         return Ended { result: Err(payload), reusable: true };
                     }
+                    Some(Signal::Kill) => self.kill(),
                     Some(_) => {}
                     None => return self.crashed(&request_id).await,
                 },
@@ -192,11 +213,16 @@ impl Instance {
         Ended { result: Err(crash.payload(request_id)), reusable: false }
     }
 
-    fn timed_out(&mut self, limit: Duration, request_id: &str) -> Ended {
-        // Dropping the instance ends the process, too; this is only sooner.
+    /// kill -9.
+    fn kill(&mut self) {
         if let Err(error) = self.child.start_kill() {
             tracing::debug!(%error, "the process had ended by itself");
         }
+    }
+
+    fn timed_out(&mut self, limit: Duration, request_id: &str) -> Ended {
+        // Dropping the instance ends the process, too; this is only sooner.
+        self.kill();
         Ended { result: Err(Crash::TimedOut(limit).payload(request_id)), reusable: false }
     }
 }

@@ -168,6 +168,11 @@ impl Lambda {
         process::access_key_id(arn)
     }
 
+    /// kill -9 of every process of a function, whatever it does.
+    pub fn kill(&self, function: &str) {
+        self.registry.kill(function);
+    }
+
     /// Ends every process that is idle. Those that work end with the runtime; an event that they work on begins again
     /// in the next process.
     pub fn shutdown(&self) {

@@ -11,9 +11,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::response::{IntoResponse, Response};
-use axum::serve::ListenerExt;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
@@ -21,9 +20,15 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 
 use crate::error::{WireError, parse};
+use crate::faults::{Call, Faults, QueryFault};
 use crate::iam::{Authority, Denied, Place, Right, Session};
 
+mod faulty;
 mod sts;
+
+pub use faulty::kill_this_process;
+
+use faulty::{Cord, Listening};
 
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
@@ -41,6 +46,8 @@ pub struct Caller {
     pub access_key_id: Option<String>,
     /// The role that the key acts as; none is the operator, who may do everything.
     pub session: Option<Arc<Session>>,
+    /// How the query that the request starts is to end, if a fault says so.
+    pub query_fault: Option<QueryFault>,
 }
 
 impl Caller {
@@ -95,6 +102,8 @@ pub struct Services {
     pub lambda: Arc<dyn HttpService>,
     /// Who acts as which role.
     pub iam: Authority,
+    /// What goes wrong.
+    pub faults: Faults,
 }
 
 impl std::fmt::Debug for Services {
@@ -113,14 +122,9 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let router = Router::new().fallback(dispatch).with_state(services.clone());
-    // A delayed acknowledgement would cost 40 ms a request.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY was refused");
-        }
-    });
     let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
-    let server = axum::serve(listener, router).with_graceful_shutdown(async move {
+    let router = router.into_make_service_with_connect_info::<Cord>();
+    let server = axum::serve(Listening(listener), router).with_graceful_shutdown(async move {
         shutdown.await;
         for service in [services.glue, services.athena, services.sqs, services.states] {
             service.stop();
@@ -134,23 +138,40 @@ pub async fn serve(
     }
 }
 
-async fn dispatch(State(services): State<Services>, mut request: Request) -> Response {
+async fn dispatch(
+    State(services): State<Services>,
+    ConnectInfo(cord): ConnectInfo<Cord>,
+    mut request: Request,
+) -> Response {
     let access_key_id = access_key_id(&request);
-    let caller = Caller { session: services.iam.session(access_key_id.as_deref()), access_key_id };
+    let session = services.iam.session(access_key_id.as_deref());
+    let caller = Caller { session, access_key_id, query_fault: None };
     request.extensions_mut().insert(caller.clone());
-    let path = request.uri().path();
-    let mut response = if let Some(target) = request.headers().get(TARGET) {
-        let target = String::from_utf8_lossy(target.as_bytes()).into_owned();
-        call_json(&services, &target, request, &caller).await
-    } else if path.starts_with("/2015-03-31/") || path.starts_with("/runtime/") {
-        services.lambda.handle(request).await
-    } else if is_query_protocol(&request) {
-        sts::handle(request, &caller).await
+    let mut response = if services.faults.is_watching() {
+        let call = Call::of(&request, &caller);
+        match services.faults.decide(&call) {
+            Some(fault) => Box::pin(faulty::answer_with(fault, &call, &services, (request, caller), &cord)).await,
+            None => answer(&services, request, &caller).await,
+        }
     } else {
-        services.s3.handle(request).await
+        answer(&services, request, &caller).await
     };
     identify(response.headers_mut());
     response
+}
+
+async fn answer(services: &Services, request: Request, caller: &Caller) -> Response {
+    let path = request.uri().path();
+    if let Some(target) = request.headers().get(TARGET) {
+        let target = String::from_utf8_lossy(target.as_bytes()).into_owned();
+        call_json(services, &target, request, caller).await
+    } else if path.starts_with("/2015-03-31/") || path.starts_with("/runtime/") {
+        services.lambda.handle(request).await
+    } else if is_query_protocol(&request) {
+        sts::handle(request, caller).await
+    } else {
+        services.s3.handle(request).await
+    }
 }
 
 async fn call_json(services: &Services, target: &str, request: Request, caller: &Caller) -> Response {

@@ -47,6 +47,8 @@ pub struct StatesConfig {
     pub region: String,
     /// The account in ARNs.
     pub account: String,
+    /// How much of the time that `Retry` and `Wait` say is waited: 1 is all of it. Timeouts are what they are.
+    pub pause_scale: f64,
 }
 
 /// The service. Cheap to clone.

@@ -45,6 +45,7 @@ pub(super) fn begin(states: &States, machine: StateMachine, start: Start) {
     tokio::spawn(async move {
         let actor = Actor::of(&states, &start.role_arn, &start.execution_name);
         let tasks = Tasks { lambda: Arc::clone(&states.lambda), actor };
+        let clock = SystemClock { pause_scale: states.config.pause_scale };
         let log = EventLog { states: states.clone(), execution_arn: arn.clone() };
         let aborted = async {
             match aborted.await {
@@ -53,7 +54,7 @@ pub(super) fn begin(states: &States, machine: StateMachine, start: Start) {
                 Err(_) => std::future::pending().await,
             }
         };
-        if let Err(error) = execute(&machine, &start, (&tasks, &SystemClock, &log), aborted).await {
+        if let Err(error) = execute(&machine, &start, (&tasks, &clock, &log), aborted).await {
             tracing::error!(error = &error as &dyn std::error::Error, execution = arn, "the execution cannot go on");
         }
         states.running().remove(&arn);
@@ -61,8 +62,10 @@ pub(super) fn begin(states: &States, machine: StateMachine, start: Start) {
     });
 }
 
-/// Time as the system has it.
-struct SystemClock;
+/// Time as the system has it, but for pauses that may be shorter.
+struct SystemClock {
+    pause_scale: f64,
+}
 
 #[async_trait]
 impl Clock for SystemClock {
@@ -71,7 +74,11 @@ impl Clock for SystemClock {
     }
 
     async fn sleep(&self, duration: Duration) {
-        tokio::time::sleep(duration).await;
+        tokio::time::sleep(duration.mul_f64(self.pause_scale)).await;
+    }
+
+    async fn expire(&self, limit: Duration) {
+        tokio::time::sleep(limit).await;
     }
 }
 

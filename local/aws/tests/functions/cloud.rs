@@ -85,6 +85,7 @@ impl Cloud {
             states: Arc::new(service.clone()),
             lambda: Arc::new(lambda.clone()),
             iam: local_aws::iam::Authority::new("us-east-1", "000000000000"),
+            faults: local_aws::faults::Faults::default(),
         };
         tokio::spawn(local_aws::serve(listener, services, std::future::pending()));
         let credentials = Credentials::new("local", "local", None, None, "test");
@@ -145,7 +146,7 @@ impl Cloud {
 }
 
 pub(crate) fn open_states(path: PathBuf, lambda: &Lambda) -> States {
-    let config = StatesConfig { path, region: REGION.to_owned(), account: ACCOUNT.to_owned() };
+    let config = StatesConfig { path, region: REGION.to_owned(), account: ACCOUNT.to_owned(), pause_scale: 1.0 };
     States::open(config, Arc::new(Functions(lambda.clone()))).unwrap()
 }
 

@@ -2,12 +2,14 @@
 //!
 //! - [`lock`]: one process per data directory.
 //! - [`binaries`]: where the functions' programs are.
+//! - [`faulty`]: where planned faults meet what does not pass the server.
 //! - [`invoker`], [`listener`]: where two services meet: how a state machine reaches a function, how it is heard.
 //! - [`lambda_endpoint`]: functions that run elsewhere.
 //! - [`operations`]: what AWS has no operation for.
 //! - [`rights`]: the template's roles, and who acts as which.
 
 mod binaries;
+mod faulty;
 mod invoker;
 mod lambda_endpoint;
 mod listener;
@@ -24,6 +26,7 @@ use std::time::Duration;
 
 use local_aws::athena::Athena;
 use local_aws::events::Events;
+use local_aws::faults::{Faults, Plan};
 use local_aws::glue::Glue;
 use local_aws::iam::Authority;
 use local_aws::lambda::{FunctionSpec, Lambda, LambdaConfig};
@@ -38,6 +41,7 @@ use tokio::task::JoinHandle;
 
 use crate::error::{Error, Result};
 use crate::template::{Deployment, Stack, Template};
+use faulty::{FaultyInvoker, Processes};
 use invoker::Invoker;
 pub use lambda_endpoint::LambdaEndpoint;
 use listener::{Bus, Functions, Queues};
@@ -72,6 +76,10 @@ pub struct CloudConfig {
     pub listen: SocketAddr,
     /// The file for what roles ask for, one JSON object a line.
     pub access_log: Option<PathBuf>,
+    /// What goes wrong from the start. What was injected is written down in `faults.jsonl` in the data directory.
+    pub faults: Option<Plan>,
+    /// How much of the time that a state machine's `Retry` and `Wait` say is waited: 1 is all of it.
+    pub pause_scale: f64,
 }
 
 impl CloudConfig {
@@ -87,6 +95,8 @@ impl CloudConfig {
             retry_delay: RETRY_DELAY,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             access_log: None,
+            faults: None,
+            pause_scale: 1.0,
         }
     }
 }
@@ -173,6 +183,7 @@ impl Drop for Cloud {
 struct Parts {
     athena: Athena,
     events: Events,
+    faults: Faults,
     iam: Authority,
     lambda: Lambda,
     s3: S3,
@@ -209,6 +220,10 @@ impl Parts {
         };
         let lambda = Lambda::open(lambda, Arc::new(Queues(sqs.clone())))
             .map_err(Error::cloud("the functions' events cannot be opened"))?;
+        let faults = Faults::new(Arc::new(Processes(lambda.clone())), data_dir.join("faults.jsonl"));
+        if let Some(plan) = &config.faults {
+            faults.set(plan.clone(), false).map_err(Error::cloud("the log of faults cannot be opened"))?;
+        }
         let s3 = S3::notifying(
             engine.lake().clone(),
             config.deployment.region.clone(),
@@ -222,16 +237,18 @@ impl Parts {
             path: data_dir.join("states.sqlite"),
             region: config.deployment.region.clone(),
             account: config.deployment.account.clone(),
+            pause_scale: config.pause_scale,
         };
         let invoker: Arc<dyn LambdaInvoker> = match &config.lambda_endpoint {
             Some(endpoint) => Arc::new(endpoint.invoker(&config.deployment.region)),
             None => Arc::new(Invoker::new(lambda.clone())),
         };
+        let invoker = Arc::new(FaultyInvoker { inner: invoker, faults: faults.clone() });
         let states = States::open(states, invoker)
             .map_err(Error::cloud("the executions' store cannot be opened"))?
             .announcing_to(Arc::new(Bus(events.clone())))
             .authorized_by(iam.clone());
-        Ok(Self { athena, events, iam, lambda, s3, sqs, states })
+        Ok(Self { athena, events, faults, iam, lambda, s3, sqs, states })
     }
 
     fn services(&self, engine: &Engine, config: &CloudConfig) -> Services {
@@ -239,11 +256,16 @@ impl Parts {
             s3: Arc::new(self.s3.clone()),
             glue: Arc::new(Glue::new(engine.catalog().clone(), &config.deployment.account)),
             athena: Arc::new(self.athena.clone()),
-            events: Arc::new(Operations { events: self.events.clone(), lambda: self.lambda.clone() }),
+            events: Arc::new(Operations {
+                events: self.events.clone(),
+                faults: self.faults.clone(),
+                lambda: self.lambda.clone(),
+            }),
             sqs: Arc::new(self.sqs.clone()),
             states: Arc::new(self.states.clone()),
             lambda: Arc::new(self.lambda.clone()),
             iam: self.iam.clone(),
+            faults: self.faults.clone(),
         }
     }
 

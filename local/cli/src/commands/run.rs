@@ -15,7 +15,7 @@ use crate::cloud::CloudConfig;
 use crate::console::{self, Console};
 use crate::error::{Error, Result};
 use crate::history::{Failure, Visit, VisitStatus, Visits, millis_between};
-use crate::session::{CloudArguments, LambdaArguments, Session};
+use crate::session::{CloudArguments, FaultArguments, LambdaArguments, Session};
 
 /// Time between two looks at the history: short at first, longer for a long run.
 const FIRST_LOOK: Duration = Duration::from_millis(25);
@@ -57,6 +57,8 @@ pub(super) struct RunArguments {
     cloud: CloudArguments,
     #[command(flatten)]
     lambda: LambdaArguments,
+    #[command(flatten)]
+    faults: FaultArguments,
     /// Listen here for the functions that run elsewhere [default: 127.0.0.1:4566]
     #[arg(long, value_name = "ADDRESS:PORT", requires = "lambda_endpoint", help_heading = "Deployment")]
     listen: Option<SocketAddr>,
@@ -101,8 +103,16 @@ pub(super) async fn run(arguments: &RunArguments, console: Console) -> Result<()
 impl RunArguments {
     /// The cloud to run in. Functions that run elsewhere must know where it is, so it gets the port that `up` has.
     async fn open(&self) -> Result<Session> {
+        if self.cloud.endpoint.is_some() && (self.faults.faults.is_some() || self.faults.pause_scale < 1.0) {
+            let message = "a running cloud has its own faults: give --faults and --pause-scale to `pageviews up`";
+            return Err(Error::Usage(message.to_owned()));
+        }
         let Some(endpoint) = &self.lambda.lambda_endpoint else {
-            return Session::open(&self.cloud, true).await;
+            if self.cloud.endpoint.is_some() {
+                return Session::open(&self.cloud, true).await;
+            }
+            let config = self.cloud.deploy.cloud(self.cloud.data_dir.clone(), None);
+            return Session::start(&self.faults.apply(config)?).await;
         };
         if self.cloud.endpoint.is_some() {
             let message = "a running cloud knows where its functions are: give --lambda-endpoint to `pageviews up`";
@@ -110,7 +120,7 @@ impl RunArguments {
         }
         endpoint.check().await?;
         let listen = self.listen.unwrap_or(SERVED);
-        let config = self.cloud.deploy.cloud(self.cloud.data_dir.clone(), Some(listen));
+        let config = self.faults.apply(self.cloud.deploy.cloud(self.cloud.data_dir.clone(), Some(listen)))?;
         Session::start(&CloudConfig { lambda_endpoint: Some(endpoint.clone()), ..config }).await
     }
 

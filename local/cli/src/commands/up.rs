@@ -10,7 +10,7 @@ use super::Signals;
 use crate::cloud::{Cloud, CloudConfig};
 use crate::console::{Console, warn};
 use crate::error::Result;
-use crate::session::{DeployArguments, LambdaArguments};
+use crate::session::{DeployArguments, FaultArguments, LambdaArguments};
 use crate::template::Stack;
 
 const EXAMPLES: &str = "\
@@ -18,6 +18,7 @@ Examples:
   pageviews up
   pageviews up --listen 127.0.0.1:0 --data-dir /tmp/lake --json
   pageviews up --lambda-endpoint http://127.0.0.1:9000    functions run in `cargo lambda watch`
+  pageviews up --faults plan.json       with what the plan lets go wrong
 
 Then, in another terminal:
   export AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_REGION=us-east-1
@@ -46,6 +47,8 @@ pub(super) struct UpArguments {
     deploy: DeployArguments,
     #[command(flatten)]
     lambda: LambdaArguments,
+    #[command(flatten)]
+    faults: FaultArguments,
 }
 
 /// Where the cloud answers, for programs.
@@ -66,6 +69,7 @@ pub(super) async fn run(arguments: &UpArguments, console: Console) -> Result<()>
     }
     let mut signals = Signals::new()?;
     let config = arguments.deploy.cloud(arguments.data_dir.clone(), Some(arguments.listen));
+    let config = arguments.faults.apply(config)?;
     let lambda_endpoint = arguments.lambda.lambda_endpoint.clone();
     if let Some(endpoint) = &lambda_endpoint
         && let Err(error) = endpoint.check().await
