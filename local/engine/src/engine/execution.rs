@@ -1,11 +1,13 @@
 //! Runs one statement.
 
+mod change;
 mod explain;
 mod write;
 
 use std::sync::Arc;
 use std::time::Instant;
 
+use datafusion::catalog::TableProvider;
 use datafusion::execution::SessionState;
 use datafusion::physical_plan::execute_stream;
 use datafusion::sql::sqlparser::ast;
@@ -53,6 +55,7 @@ impl Execution {
             Action::CreateTableAs(statement) => self.create_table_as(statement).await,
             Action::DropTable(statement) => self.drop_table(statement).await,
             Action::Insert(statement) => self.insert(statement).await,
+            Action::ChangeRows(statement) => self.change_rows(statement).await,
             Action::Select(query) => self.select(query).await,
             Action::Explain(query) => self.explain(query).await,
             Action::CreateView(statement) => self.create_view(statement).await,
@@ -139,7 +142,16 @@ impl Execution {
 
     /// The plan of a query, and the session that it was made in.
     async fn plan(&self, query: Box<ast::Query>) -> Result<(SessionState, trino::Planned)> {
-        let names = Names { planner: self.planner.clone(), meter: Arc::clone(&self.meter), depth: 0 };
+        self.plan_change(query, None).await
+    }
+
+    /// The same, of a query over the table that a statement changes.
+    async fn plan_change(
+        &self,
+        query: Box<ast::Query>,
+        target: Option<Arc<dyn TableProvider>>,
+    ) -> Result<(SessionState, trino::Planned)> {
+        let names = Names { planner: self.planner.clone(), meter: Arc::clone(&self.meter), depth: 0, target };
         let state = self.planner.session(names, &self.database);
         let planned = trino::plan(&state, query).await?;
         Ok((state, planned))

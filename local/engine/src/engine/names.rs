@@ -33,7 +33,12 @@ pub(super) struct Names {
     pub(super) meter: Arc<ScanMeter>,
     /// How many views stand around the query.
     pub(super) depth: usize,
+    /// The table that the statement changes, under the name [`TARGET`].
+    pub(super) target: Option<Arc<dyn TableProvider>>,
 }
+
+/// The name of the table that a statement changes, in the query that finds the rows: no user's table has it.
+pub(super) const TARGET: &str = "$target";
 
 impl fmt::Debug for Names {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -119,6 +124,9 @@ impl DatabaseNames {
             let (catalog, _, name) = self.owned(name);
             return tokio::task::spawn_blocking(move || information_schema::table(&catalog, &name)).await?;
         }
+        if let Some(target) = self.names.target.as_ref().filter(|_| name == TARGET) {
+            return Ok(Arc::clone(target));
+        }
         let engine = &self.names.planner;
         if let Some((table, kind)) = name.rsplit_once('$') {
             let entry = self.entry(table).await?;
@@ -182,7 +190,7 @@ impl DatabaseNames {
             let message = format!("Statement stack depth exceeded in view {}.{}", self.database, entry.name);
             return Err(Error::user("VIEW_IS_RECURSIVE", SEMANTIC, message));
         }
-        let inner = Names { depth: self.names.depth + 1, ..self.names.clone() };
+        let inner = Names { depth: self.names.depth + 1, target: None, ..self.names.clone() };
         let query = crate::statement::query::query(&view.original_sql)?;
         let state = self.names.planner.session(inner, &view.schema);
         let planned = trino::for_new_table(Box::pin(trino::plan(&state, query)).await?)?;

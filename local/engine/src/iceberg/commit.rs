@@ -32,12 +32,14 @@ pub(super) struct Change {
     pub(super) added: Vec<DataFile>,
     /// Addresses of the data files that this snapshot no longer has.
     pub(super) removed: HashSet<String>,
+    /// Whether it is right for the state that it was made for only, and not for what another commit makes of it.
+    pub(super) bound: bool,
 }
 
 impl Change {
     /// Files that come on top.
     pub(super) fn append(added: Vec<DataFile>) -> Self {
-        Self { operation: Operation::Append, added, removed: HashSet::new() }
+        Self { operation: Operation::Append, added, removed: HashSet::new(), bound: false }
     }
 }
 
@@ -48,13 +50,15 @@ pub(super) struct Next {
     pub(super) written: Vec<String>,
 }
 
-/// Commits `change`, which was made for the table as `base` has it. An append that loses a race is applied to the
-/// winner's state; any other change, or a table that has become another one, is a conflict.
+/// Commits `change`, which was made for the table as `base` has it. If another change of the entry came first, an append
+/// is applied to that one's state; any other change only if the table's metadata is still the same. A table that has
+/// become another one is a conflict.
 ///
 /// # Errors
 /// `ICEBERG_COMMIT_ERROR` for a conflict. The table is as it was, and no file of the attempt is left.
 pub(super) async fn commit(catalog: &Catalog, lake: &Lake, base: Loaded, change: &Change) -> Result<()> {
     let expected = (base.table.metadata().uuid(), base.table.metadata().default_partition_spec_id());
+    let seen = base.table.metadata_location().map(str::to_owned);
     let mut current = base;
     for attempt in 0.. {
         let Err(error) = commit_once(catalog, lake, &current, change).await else { return Ok(()) };
@@ -62,12 +66,14 @@ pub(super) async fn commit(catalog: &Catalog, lake: &Lake, base: Loaded, change:
         if !lost {
             return Err(error);
         }
-        if attempt == RETRIES || !change.removed.is_empty() {
+        if attempt == RETRIES {
             break;
         }
         tokio::time::sleep(Duration::from_millis(5 << attempt)).await;
         current = Loaded::load(catalog, lake, &current.entry.database_name, &current.entry.name).await?;
-        if (current.table.metadata().uuid(), current.table.metadata().default_partition_spec_id()) != expected {
+        let found = (current.table.metadata().uuid(), current.table.metadata().default_partition_spec_id());
+        let moved = current.table.metadata_location() != seen.as_deref();
+        if found != expected || (moved && change.bound) {
             break;
         }
     }

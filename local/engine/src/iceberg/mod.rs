@@ -11,6 +11,7 @@
 //! - [`write`]: the rows of a plan become data files; with [`route`] (which partition) and [`bounds`] (statistics).
 //! - [`commit`]: data files become a snapshot.
 //! - [`statement`]: `INSERT` and CTAS out of the two above.
+//! - [`change`]: `DELETE`, `UPDATE` and `MERGE`: rows out of some files, and new files in their place.
 //! - [`scan`]: reading; with [`predicate`] (which files), [`tasks`] (by which stream) and [`statistics`] (what need not
 //!   be read at all).
 //! - [`inspect`]: `"t$snapshots"` and its like.
@@ -18,6 +19,7 @@
 //! - [`storage`]: the lake as the Iceberg library sees it.
 
 mod bounds;
+mod change;
 mod commit;
 mod create;
 mod inspect;
@@ -37,6 +39,7 @@ mod tests;
 mod types;
 mod write;
 
+pub use change::{RowAction, RowChanges};
 pub use create::{NewTable, create_table};
 pub use purge::drop_table;
 pub use scan::IcebergTable;

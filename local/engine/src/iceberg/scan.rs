@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ::iceberg::Runtime;
-use ::iceberg::arrow::{ArrowReaderBuilder, schema_to_arrow_schema};
+use ::iceberg::arrow::{ArrowReader, ArrowReaderBuilder, schema_to_arrow_schema};
 use ::iceberg::io::FileIO;
 use ::iceberg::scan::FileScanTask;
 use ::iceberg::spec::{SchemaRef as TableSchema, SnapshotRef};
@@ -44,13 +44,13 @@ const FOOTER_BYTES: usize = 8;
 /// One state of an Iceberg table.
 #[derive(Debug)]
 pub struct IcebergTable {
-    table: Table,
+    pub(super) table: Table,
     snapshot: Option<SnapshotRef>,
-    table_schema: TableSchema,
+    pub(super) table_schema: TableSchema,
     schema: SchemaRef,
     /// Where its data is read; counts.
     data: FileIO,
-    meter: Arc<ScanMeter>,
+    pub(super) meter: Arc<ScanMeter>,
 }
 
 impl IcebergTable {
@@ -88,12 +88,12 @@ impl IcebergTable {
     }
 
     /// The id of a column, by its name in a query.
-    fn field_id(&self, name: &str) -> Option<i32> {
+    pub(super) fn field_id(&self, name: &str) -> Option<i32> {
         self.schema.index_of(name).ok().map(|index| self.table_schema.as_struct().fields()[index].id)
     }
 
     /// The schema that the current snapshot was written with: manifests know its names.
-    fn snapshot_schema(&self) -> Result<TableSchema> {
+    pub(super) fn snapshot_schema(&self) -> Result<TableSchema> {
         match &self.snapshot {
             Some(snapshot) => Ok(snapshot.schema(self.table.metadata())?),
             None => Ok(self.table_schema.clone()),
@@ -101,7 +101,7 @@ impl IcebergTable {
     }
 
     /// The files that may hold wanted rows, with this table's names and the columns to read.
-    async fn tasks(&self, filters: &[Expr], fields: &[i32]) -> Result<Vec<FileScanTask>> {
+    pub(super) async fn tasks(&self, filters: &[Expr], fields: &[i32]) -> Result<Vec<FileScanTask>> {
         let wanted = predicate::of_filters(filters, self.snapshot_schema()?.as_ref(), &|name| self.field_id(name));
         let scan = self.table.scan().select_empty();
         let scan = match wanted {
@@ -151,7 +151,12 @@ impl IcebergTable {
         })
     }
 
-    fn narrowest(&self) -> Vec<i32> {
+    /// Reads its files, as they are planned.
+    pub(super) fn reader(&self, context: &TaskContext) -> Result<ArrowReader> {
+        reader(&self.data, context)
+    }
+
+    pub(super) fn narrowest(&self) -> Vec<i32> {
         let fields = self.table_schema.as_struct().fields();
         let width = |index: &usize| self.schema.field(*index).data_type().primitive_width().unwrap_or(usize::MAX);
         (0..fields.len()).min_by_key(width).map(|index| fields[index].id).into_iter().collect()
@@ -235,14 +240,7 @@ impl ExecutionPlan for IcebergScan {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> PlanResult<SendableRecordBatchStream> {
-        let runtime = Runtime::try_current().map_err(|error| external(error.into()))?;
-        let reader = ArrowReaderBuilder::new(self.data.clone(), runtime)
-            .with_batch_size(context.session_config().batch_size())
-            .with_data_file_concurrency_limit(1)
-            .with_metadata_size_hint(FOOTER_BYTES)
-            // A gap that is skipped is not read: what is counted is what the columns hold.
-            .with_range_coalesce_bytes(0)
-            .build();
+        let reader = reader(&self.data, &context).map_err(external)?;
         let tasks = futures::stream::iter(self.groups[partition].clone()).map(Ok).boxed();
         let batches = reader.read(tasks).map_err(|error| external(error.into()))?.stream();
         let (schema, meter) = (Arc::clone(&self.schema), Arc::clone(&self.meter));
@@ -265,15 +263,26 @@ impl ExecutionPlan for IcebergScan {
     }
 }
 
+/// Reads files one after the other, each row group by row group.
+fn reader(data: &FileIO, context: &TaskContext) -> Result<ArrowReader> {
+    let reader = ArrowReaderBuilder::new(data.clone(), Runtime::try_current()?)
+        .with_batch_size(context.session_config().batch_size())
+        .with_data_file_concurrency_limit(1)
+        .with_metadata_size_hint(FOOTER_BYTES)
+        // A gap that is skipped is not read: what is counted is what the columns hold.
+        .with_range_coalesce_bytes(0);
+    Ok(reader.build())
+}
+
 /// A reader's batch under the plan's schema: constants are unpacked, names and ids are the query's.
-fn fit(batch: &RecordBatch, schema: &SchemaRef) -> PlanResult<RecordBatch> {
+pub(super) fn fit(batch: &RecordBatch, schema: &SchemaRef) -> PlanResult<RecordBatch> {
     let columns = batch.columns().iter().zip(schema.fields());
     let columns = columns.map(|(column, field)| cast(column, field.data_type())).collect::<Result<Vec<_>, _>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
 }
 
-fn plan_properties(schema: &SchemaRef, streams: usize) -> Arc<PlanProperties> {
+pub(super) fn plan_properties(schema: &SchemaRef, streams: usize) -> Arc<PlanProperties> {
     Arc::new(PlanProperties::new(
         EquivalenceProperties::new(Arc::clone(schema)),
         Partitioning::UnknownPartitioning(streams),
@@ -301,12 +310,12 @@ fn plain_type(type_: &DataType) -> DataType {
     }
 }
 
-fn unreadable(error: &::iceberg::Error) -> Error {
+pub(super) fn unreadable(error: &::iceberg::Error) -> Error {
     crate::error::denied(error).unwrap_or_else(|| super::refused("ICEBERG_CANNOT_OPEN_SPLIT", error.to_string()))
 }
 
 /// Our own error on its way through the query engine.
-fn external(error: Error) -> DataFusionError {
+pub(super) fn external(error: Error) -> DataFusionError {
     match error {
         Error::DataFusion(error) => error,
         error => DataFusionError::External(Box::new(error)),

@@ -1,5 +1,6 @@
 //! Tables written and read back through the query engine, on a lake and a catalog of their own.
 
+mod changing;
 mod others;
 mod types;
 mod writing;

@@ -78,37 +78,68 @@ pub(super) async fn write(
     plan: Arc<dyn ExecutionPlan>,
     context: Arc<TaskContext>,
 ) -> Result<DataFiles> {
-    let locations = Locations::new(lake, metadata);
-    let mut written = DataFiles { locations: locations.clone(), files: Vec::new() };
-    let sink = Arc::new(Sink::new(files, metadata, locations, context.session_config().target_partitions())?);
-    let mut inputs = JoinSet::new();
-    for partition in 0..plan.output_partitioning().partition_count() {
-        let rows = plan.execute(partition, Arc::clone(&context))?;
-        let sink = Arc::clone(&sink);
-        inputs.spawn(async move { sink.drain(rows).await });
+    let writing = Writing::begin(lake, files, metadata, context)?;
+    let outcome = writing.rows(plan).await;
+    writing.finish(outcome).await
+}
+
+/// Data files under way: the rows of one plan after the other go into the same files.
+pub(super) struct Writing {
+    locations: Locations,
+    sink: Arc<Sink>,
+    context: Arc<TaskContext>,
+}
+
+impl Writing {
+    pub(super) fn begin(
+        lake: &Lake,
+        files: &FileIO,
+        metadata: &TableMetadata,
+        context: Arc<TaskContext>,
+    ) -> Result<Self> {
+        let locations = Locations::new(lake, metadata);
+        let lanes = context.session_config().target_partitions();
+        let sink = Arc::new(Sink::new(files, metadata, locations.clone(), lanes)?);
+        Ok(Self { locations, sink, context })
     }
-    let mut outcome = Ok(());
-    while let Some(input) = inputs.join_next().await {
-        outcome = outcome.and(joined(input));
-        if outcome.is_err() {
-            inputs.abort_all();
+
+    /// Takes the rows of `plan`.
+    pub(super) async fn rows(&self, plan: Arc<dyn ExecutionPlan>) -> Result<()> {
+        let mut inputs = JoinSet::new();
+        for partition in 0..plan.output_partitioning().partition_count() {
+            let rows = plan.execute(partition, Arc::clone(&self.context))?;
+            let sink = Arc::clone(&self.sink);
+            inputs.spawn(async move { sink.drain(rows).await });
         }
-    }
-    // A lane that failed is the cause of what its inputs say: its word goes first.
-    let mut lanes = sink.close();
-    let mut encoded = Ok(());
-    while let Some(lane) = lanes.join_next().await {
-        match joined(lane) {
-            Ok(files) => written.files.extend(files),
-            Err(error) => {
-                encoded = encoded.and(Err(error));
-                lanes.abort_all();
+        let mut outcome = Ok(());
+        while let Some(input) = inputs.join_next().await {
+            outcome = outcome.and(joined(input));
+            if outcome.is_err() {
+                inputs.abort_all();
             }
         }
+        outcome
     }
-    encoded.and(outcome)?;
-    written.files.sort_by(|a, b| a.file_path().cmp(b.file_path()));
-    Ok(written)
+
+    /// Completes the files, unless the rows ended in an error.
+    pub(super) async fn finish(self, outcome: Result<()>) -> Result<DataFiles> {
+        let mut written = DataFiles { locations: self.locations, files: Vec::new() };
+        // A lane that failed is the cause of what its inputs say: its word goes first.
+        let mut lanes = self.sink.close();
+        let mut encoded = Ok(());
+        while let Some(lane) = lanes.join_next().await {
+            match joined(lane) {
+                Ok(files) => written.files.extend(files),
+                Err(error) => {
+                    encoded = encoded.and(Err(error));
+                    lanes.abort_all();
+                }
+            }
+        }
+        encoded.and(outcome)?;
+        written.files.sort_by(|a, b| a.file_path().cmp(b.file_path()));
+        Ok(written)
+    }
 }
 
 fn joined<T>(task: std::result::Result<Result<T>, JoinError>) -> Result<T> {

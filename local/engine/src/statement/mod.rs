@@ -5,9 +5,10 @@
 //!
 //! - [`tokens`], [`name`], [`reserved`]: what all parsers here are made of.
 //! - [`create_table`], [`alter_table`], [`database`], [`drop`], [`msck_repair_table`], [`show`], [`describe`]: Hive's.
-//! - [`query`], [`view`]: Trino's; the engine plans and runs them.
+//! - [`query`], [`change`], [`view`]: Trino's; the engine plans and runs them.
 
 pub(crate) mod alter_table;
+pub(crate) mod change;
 pub(crate) mod create_table;
 pub(crate) mod database;
 pub(crate) mod describe;
@@ -48,6 +49,7 @@ pub(crate) enum Action {
     CreateTableAs(query::CreateTableAs),
     DropTable(drop::DropTable),
     Insert(query::Insert),
+    ChangeRows(change::RowChange),
     Select(query::Select),
     Explain(query::Select),
     CreateView(view::CreateView),
@@ -123,6 +125,9 @@ pub(crate) fn parse(sql: &str, database: &str) -> Result<Statement> {
         ["SELECT" | "WITH" | "VALUES" | "TABLE" | "(", ..] => query::select(sql),
         ["EXPLAIN", ..] => query::explain(sql),
         ["INSERT", ..] => query::insert(sql, database),
+        ["DELETE", ..] => change::delete(sql, database),
+        ["UPDATE", ..] => change::update(sql, database),
+        ["MERGE", ..] => change::merge(sql, database),
         ["CREATE", "VIEW", ..] | ["CREATE", "OR", "REPLACE", "VIEW", ..] => view::create(sql, database),
         ["DROP", "VIEW", ..] => view::drop(sql, database),
         ["CREATE", "DATABASE" | "SCHEMA", ..] => hive.parse(database::create),
@@ -174,9 +179,6 @@ impl Statement {
 /// What Athena knows is refused by its name, anything else as a mistake.
 fn unsupported(sql: &str, words: &[&str]) -> Error {
     const KNOWN: &[&str] = &[
-        "DELETE",
-        "UPDATE",
-        "MERGE",
         "OPTIMIZE",
         "VACUUM",
         "UNLOAD",
@@ -208,7 +210,7 @@ fn unsupported(sql: &str, words: &[&str]) -> Error {
                 tokens.skip();
                 return tokens.unexpected("'DATABASE', 'EXTERNAL', 'OR', 'SCHEMA', 'TABLE', 'VIEW'");
             }
-            tokens.unexpected("'ALTER', 'CREATE', 'DESCRIBE', 'DROP', 'EXPLAIN', 'INSERT', 'MSCK', 'SELECT', 'SHOW', 'VALUES', 'WITH'")
+            tokens.unexpected("'ALTER', 'CREATE', 'DELETE', 'DESCRIBE', 'DROP', 'EXPLAIN', 'INSERT', 'MERGE', 'MSCK', 'SELECT', 'SHOW', 'UPDATE', 'VALUES', 'WITH'")
         }
         Err(error) => error,
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use datafusion::sql::sqlparser::ast::{ObjectName, ObjectNamePart};
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::tokens::Tokens;
@@ -24,6 +25,17 @@ impl TableName {
         while parts.len() < 3 && tokens.accept_symbol(&Token::Period) {
             parts.push(tokens.name()?);
         }
+        Self::from_parts(parts, default_database)
+    }
+
+    /// The table that a parsed name means.
+    pub(super) fn of(name: &ObjectName, default_database: &str) -> Result<Self> {
+        let part = |part: &ObjectNamePart| part.as_ident().map(|ident| ident.value.to_lowercase());
+        let parts = name.0.iter().filter_map(part).collect();
+        Self::from_parts(parts, default_database)
+    }
+
+    fn from_parts(mut parts: Vec<String>, default_database: &str) -> Result<Self> {
         if parts.len() == 3 {
             let catalog = parts.remove(0);
             if catalog != DATA_CATALOG {

@@ -54,7 +54,7 @@ mod tests;
 pub use error::error;
 pub use format::format_rows;
 pub use parse::parse;
-pub use plan::{Planned, for_insert, for_new_table, plan};
+pub use plan::{Planned, assigned, for_insert, for_new_table, plan};
 pub use session::{session_config, session_state};
 
 /// The result columns that Athena reports for a query's schema.

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Cast, Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::parser::Statement as DfStatement;
@@ -92,25 +92,28 @@ fn located(error: Error, places: &[Place]) -> Error {
 /// `TYPE_MISMATCH` if the counts differ or Trino would not turn one type into the other by itself.
 pub fn for_insert(query: Planned, table: &SchemaRef) -> Result<Planned> {
     let given = query.schema.fields();
-    let fits = given.len() == table.fields().len()
-        && given.iter().zip(table.fields()).all(|(from, to)| coercion::coerces(from.data_type(), to.data_type()));
-    if !fits {
+    let values = query.plan.schema().iter().zip(table.fields()).map(|(column, to)| {
+        assigned(Expr::from(column), column.1.data_type(), to.data_type()).map(|value| value.alias(to.name()))
+    });
+    let values: Option<Vec<_>> = values.collect();
+    let Some(columns) = values.filter(|_| given.len() == table.fields().len()) else {
         let list =
             |schema: &Schema| schema.fields().iter().map(|f| trino_name(f.data_type())).collect::<Vec<_>>().join(", ");
         let (table, query) = (list(table), list(&query.schema));
         let message = format!("Insert query has mismatched column types: Table: [{table}], Query: [{query}]");
         return Err(Error::user("TYPE_MISMATCH", error::STATEMENT, message));
-    }
-    let columns = query.plan.schema().iter().zip(table.fields()).map(|(column, to)| {
-        let value = Expr::from(column);
-        let same = column.1.data_type() == to.data_type();
-        let value = if same { value } else { Expr::Cast(Cast::new(Box::new(value), to.data_type().clone())) };
-        value.alias(to.name())
-    });
-    let columns: Vec<_> = columns.collect();
+    };
     let plan = LogicalPlanBuilder::from(query.plan).project(columns).and_then(LogicalPlanBuilder::build);
     let plan = plan.map_err(error)?;
     Ok(Planned { plan, schema: Arc::clone(table) })
+}
+
+/// A value as one of a column's type, if Trino turns it into that by itself.
+pub fn assigned(value: Expr, from: &DataType, to: &DataType) -> Option<Expr> {
+    if from == to {
+        return Some(value);
+    }
+    coercion::coerces(from, to).then(|| Expr::Cast(Cast::new(Box::new(value), to.clone())))
 }
 
 /// Gives the plan's own columns the names that a user sees, as a new table's columns need them.

@@ -132,6 +132,9 @@ fn value_row(
         match next.token {
             Token::LParen | Token::LBracket => depth += 1,
             Token::RParen | Token::RBracket => depth = depth.saturating_sub(1),
+            // The words inside of a CASE end nothing.
+            _ if is_keyword(&next.token, Keyword::CASE) => depth += 1,
+            _ if is_keyword(&next.token, Keyword::END) => depth = depth.saturating_sub(1),
             _ => {}
         }
         end = next.span;
@@ -145,7 +148,7 @@ fn value_row(
 
 /// What can follow a row of a `VALUES` at its own depth.
 fn ends_row(token: &Token) -> bool {
-    const CLAUSES: [Keyword; 9] = [
+    const CLAUSES: [Keyword; 10] = [
         Keyword::ORDER,
         Keyword::LIMIT,
         Keyword::OFFSET,
@@ -155,6 +158,7 @@ fn ends_row(token: &Token) -> bool {
         Keyword::INTERSECT,
         Keyword::AS,
         Keyword::WHERE,
+        Keyword::WHEN,
     ];
     matches!(token, Token::Comma | Token::RParen | Token::RBracket | Token::SemiColon | Token::EOF)
         || CLAUSES.iter().any(|keyword| is_keyword(token, *keyword))

@@ -72,7 +72,7 @@ impl Execution {
     }
 
     /// The table that is written to, if there is one; its database there must be.
-    async fn target(&self, name: &TableName) -> Result<Option<catalog::Table>> {
+    pub(super) async fn target(&self, name: &TableName) -> Result<Option<catalog::Table>> {
         let (catalog, wanted) = (self.session.catalog.clone(), name.clone());
         let found = tokio::task::spawn_blocking(move || catalog.get_table(&wanted.database, &wanted.name)).await?;
         match found {
@@ -86,7 +86,7 @@ impl Execution {
         }
     }
 
-    fn written(self, written: Written, planning_millis: u64) -> QueryOutput {
+    pub(super) fn written(self, written: Written, planning_millis: u64) -> QueryOutput {
         QueryOutput {
             columns: Vec::new(),
             rows: stream::empty().boxed(),

@@ -34,7 +34,7 @@ impl Cloud {
     }
 
     /// Deletes rows of a data file by their positions, as Trino and Athena do.
-    async fn delete_positions(&self, table: &str, file: &str, positions: &[i64]) {
+    pub(super) async fn delete_positions(&self, table: &str, file: &str, positions: &[i64]) {
         let loaded = self.loaded(table).await;
         let deletes = self.delete_file(&loaded.table, file, positions);
         let (metadata, files) = (loaded.table.metadata(), file_io(&self.lake, None));
@@ -164,7 +164,8 @@ async fn files_are_replaced_in_one_snapshot() {
     let old = cloud.append("t", "SELECT 1").await.unwrap().files;
     cloud.append("t", "SELECT 10").await.unwrap();
     let base = cloud.loaded("t").await;
-    let change = Change { operation: Operation::Overwrite, added: Vec::new(), removed: old.iter().cloned().collect() };
+    let removed = old.iter().cloned().collect();
+    let change = Change { operation: Operation::Overwrite, added: Vec::new(), removed, bound: true };
     commit(&cloud.catalog, &cloud.lake, base.clone(), &change).await.unwrap();
     assert_eq!(cloud.number("t", "SELECT sum(n) FROM t").await, 10);
     let summary = "SELECT summary['deleted-records'] AS gone, summary['total-records'] AS total FROM meta \
