@@ -225,12 +225,46 @@ impl Cloud {
 
     /// Runs `PageViewsTransform` to its end.
     pub async fn run(&self, input: &Value) -> Execution {
+        self.ended(&self.begin(input).await).await
+    }
+
+    /// Starts `PageViewsTransform`; gives the execution's ARN.
+    pub async fn begin(&self, input: &Value) -> String {
+        let (states, machine) = self.machine().await;
+        let started = states.start_execution().state_machine_arn(machine).input(input.to_string()).send().await;
+        started.expect("the execution starts").execution_arn
+    }
+
+    /// Starts it in a cloud that may die before it says so.
+    pub async fn begin_in_a_dying_cloud(&self, input: &Value, name: &str) -> String {
+        let (states, machine) = self.machine().await;
+        let arn = format!("{}:{name}", machine.replace(":stateMachine:", ":execution:"));
+        // Whether it started is seen after the restart.
+        let _ = states.start_execution().state_machine_arn(machine).name(name).input(input.to_string()).send().await;
+        arn
+    }
+
+    async fn machine(&self) -> (aws_sdk_sfn::Client, String) {
         let states = aws_sdk_sfn::Client::new(&self.config);
         let machines = states.list_state_machines().send().await.expect("state machines");
-        let machine = machines.state_machines().first().expect("a state machine").state_machine_arn();
-        let started = states.start_execution().state_machine_arn(machine).input(input.to_string()).send().await;
-        let arn = started.expect("the execution starts").execution_arn;
-        tokio::time::timeout(PATIENCE, Execution::wait(&states, &arn)).await.expect("the execution ends in time")
+        let machine = machines.state_machines().first().expect("a state machine").state_machine_arn().to_owned();
+        (states, machine)
+    }
+
+    /// Waits for the end of an execution.
+    pub async fn ended(&self, arn: &str) -> Execution {
+        let states = aws_sdk_sfn::Client::new(&self.config);
+        tokio::time::timeout(PATIENCE, Execution::wait(&states, arn)).await.expect("the execution ends in time")
+    }
+
+    /// Whether the process ends, within some time, by itself.
+    pub async fn dies_within(&mut self, time: Duration) -> bool {
+        let died = async {
+            while self.process.try_wait().expect("its state").is_none() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(time, died).await.is_ok()
     }
 
     /// The rows of a query; panics with Athena's reason when it fails.
@@ -240,24 +274,7 @@ impl Cloud {
 
     /// The rows of a query, or Athena's reason why there are none.
     pub async fn try_query(&self, sql: &str) -> Result<Vec<Row>, String> {
-        let athena = aws_sdk_athena::Client::new(&self.config);
-        let context = aws_sdk_athena::types::QueryExecutionContext::builder().database("appdb").build();
-        let start =
-            athena.start_query_execution().query_string(sql).work_group("pageviews").query_execution_context(context);
-        let started = start.send().await.map_err(|error| format!("{:?}", error.into_service_error()))?;
-        let id = started.query_execution_id().expect("an id");
-        tokio::time::timeout(PATIENCE, finished(&athena, id)).await.expect("the query ends in time")?;
-        let mut rows = Vec::new();
-        let mut pages = athena.get_query_results().query_execution_id(id).into_paginator().send();
-        while let Some(page) = pages.next().await {
-            let page = page.expect("a page of results");
-            let page = page.result_set().expect("results").rows().iter();
-            rows.extend(
-                page.map(|row| row.data().iter().map(|datum| datum.var_char_value().map(str::to_owned)).collect()),
-            );
-        }
-        // The first row of a SELECT is its header.
-        Ok(rows.into_iter().skip(1).collect())
+        query(&aws_sdk_athena::Client::new(&self.config), sql).await
     }
 
     /// The SDK's configuration with which a function signs.
@@ -286,6 +303,9 @@ impl Cloud {
 
 impl Drop for Cloud {
     fn drop(&mut self) {
+        if matches!(self.process.try_wait(), Ok(Some(_))) {
+            return;
+        }
         // It is asked to end, so that it ends the functions' processes too.
         let _ = Command::new("kill").arg(self.process.id().to_string()).status();
         for _ in 0..50 {
@@ -297,6 +317,28 @@ impl Drop for Cloud {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// The rows of a query, or Athena's reason why there are none.
+///
+/// # Errors
+/// Athena's reason.
+pub async fn query(athena: &aws_sdk_athena::Client, sql: &str) -> Result<Vec<Row>, String> {
+    let context = aws_sdk_athena::types::QueryExecutionContext::builder().database("appdb").build();
+    let start =
+        athena.start_query_execution().query_string(sql).work_group("pageviews").query_execution_context(context);
+    let started = start.send().await.map_err(|error| format!("{:?}", error.into_service_error()))?;
+    let id = started.query_execution_id().expect("an id");
+    tokio::time::timeout(PATIENCE, finished(athena, id)).await.expect("the query ends in time")?;
+    let mut rows = Vec::new();
+    let mut pages = athena.get_query_results().query_execution_id(id).into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.expect("a page of results");
+        let page = page.result_set().expect("results").rows().iter();
+        rows.extend(page.map(|row| row.data().iter().map(|datum| datum.var_char_value().map(str::to_owned)).collect()));
+    }
+    // The first row of a SELECT is its header.
+    Ok(rows.into_iter().skip(1).collect())
 }
 
 async fn finished(athena: &aws_sdk_athena::Client, id: &str) -> Result<(), String> {

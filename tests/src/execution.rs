@@ -41,6 +41,11 @@ impl Execution {
         }
     }
 
+    /// Whether it succeeded.
+    pub fn is_success(&self) -> bool {
+        self.status == ExecutionStatus::Succeeded
+    }
+
     /// Panics with the cause unless it succeeded and knows what it cost.
     #[must_use]
     pub fn succeeded(self) -> Self {

@@ -7,6 +7,6 @@ mod cloud;
 mod execution;
 mod files;
 
-pub use cloud::{Asked, Cloud, Deployment, repository};
+pub use cloud::{Asked, Cloud, Deployment, Row, query, repository};
 pub use execution::Execution;
 pub use files::files;

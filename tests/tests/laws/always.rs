@@ -6,7 +6,8 @@ use aws_sdk_sfn::types::ExecutionStatus;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
-use crate::laboratory::{Laboratory, story};
+use crate::figures;
+use crate::laboratory::{Call, Laboratory, story};
 use crate::reference::{Reference, reference};
 use crate::trial;
 
@@ -66,6 +67,7 @@ async fn fails_always(chapter: usize, kind: Kind) {
         let rule = json!({"calls": kind.calls, "by": by, "state": state, "fault": kind.fault});
         laboratory.plan(0, &[rule], false);
         let failed = laboratory.run(input).await;
+        figures::injected(&laboratory.told().0);
         laboratory.plan(0, &[], false);
 
         assert_eq!(failed.status, ExecutionStatus::Failed, "{state}");
@@ -98,7 +100,7 @@ fn states_of(chapter: usize, kind: &Kind, reference: &Reference) -> Vec<(String,
     let makes = |state: &String| {
         let mut calls = reference.calls[chapter].iter().filter(|call| call.state.as_ref() == Some(state));
         match kind.calls {
-            "*" => calls.any(|call| call.caller != "step-functions" && !call.call.starts_with("runtime:")),
+            "*" => calls.any(Call::is_by_function),
             named => calls.any(|call| call.call == named),
         }
     };

@@ -41,8 +41,37 @@ pub struct Call {
 /// A fault that the local cloud injected.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Injection {
+    fault: Value,
     #[serde(flatten)]
     pub to: Call,
+}
+
+impl Injection {
+    /// `drop_after`, `kill_function before`, `delay`.
+    pub fn kind(&self) -> String {
+        match self.fault.as_object().and_then(|fault| fault.iter().next()) {
+            Some((name, how)) => format!("{name} {}", how.as_str().unwrap_or_default()).trim().to_owned(),
+            None => self.fault.as_str().unwrap_or_default().to_owned(),
+        }
+    }
+}
+
+impl Call {
+    /// Whether a function makes it, of any service but Lambda itself.
+    pub fn is_by_function(&self) -> bool {
+        self.caller != "step-functions" && !self.call.starts_with("runtime:")
+    }
+
+    /// Whether it asks once more, after `asked` times, how a query stands.
+    pub fn is_poll(&self, asked: u64) -> bool {
+        self.call == "athena:GetQueryExecution" && self.ordinal > asked
+    }
+
+    /// Whether it does more than read.
+    pub fn changes_something(&self) -> bool {
+        let operation = self.call.split(':').next_back().unwrap_or_default();
+        !["Get", "List", "Head", "BatchGet", "Describe"].iter().any(|reads| operation.starts_with(reads))
+    }
 }
 
 /// One run of the state machine in the story that all laws tell.
@@ -118,6 +147,16 @@ impl Laboratory {
     /// Runs the state machine, well or not.
     pub async fn run(&self, input: &Value) -> Execution {
         self.cloud.run(input).await
+    }
+
+    /// What the table must be when it is up to date.
+    pub fn expected(&self) -> DailyViews {
+        DailyViews::from_raw_zone(self.raw.path()).expect("a sound raw zone")
+    }
+
+    /// A new process on the same data directory, after the old one has died.
+    pub async fn restart(self) -> Self {
+        Self { cloud: self.cloud.kill_and_restart().await, ..self }
     }
 
     /// Panics unless the table is what the raw files say.

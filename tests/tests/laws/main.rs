@@ -8,11 +8,16 @@
 mod always;
 mod covered;
 mod definition;
+mod figures;
+mod killed;
 mod laboratory;
 mod once;
+mod random;
+mod reader;
 #[path = "../workflow/recomputation.rs"]
 mod recomputation;
 mod reference;
+mod replies;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -25,7 +30,12 @@ fn main() {
     let mut trials = covered::trials();
     trials.extend(once::trials());
     trials.extend(always::trials());
-    libtest_mimic::run(&arguments, trials).exit();
+    trials.extend(replies::trials());
+    trials.extend(killed::trials());
+    trials.extend(random::trials());
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    figures::tell();
+    conclusion.exit();
 }
 
 /// Runs one trial on a runtime of its own.

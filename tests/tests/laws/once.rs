@@ -5,7 +5,8 @@
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
-use crate::laboratory::{Injection, Laboratory, story};
+use crate::figures;
+use crate::laboratory::{Call, Injection, Laboratory, story};
 use crate::reference::reference;
 use crate::trial;
 
@@ -62,6 +63,7 @@ async fn fails_once(kind: Kind) {
         laboratory.plan(0, &rules, false);
         let _ = laboratory.run(&chapter.input).await.succeeded();
         let (injected, _) = laboratory.told();
+        figures::injected(&injected);
         for state in functions.keys() {
             if kind.applies_to(index, state, reference) {
                 let hits = injected.iter().filter(|injection| is_in(injection, state)).count() as u64;
@@ -88,7 +90,7 @@ impl Kind {
     fn applies_to(&self, chapter: usize, state: &str, reference: &crate::reference::Reference) -> bool {
         let mut calls = reference.calls[chapter].iter().filter(|call| call.state.as_deref() == Some(state));
         match self.calls {
-            "*" => calls.any(|call| call.caller != "step-functions" && !call.call.starts_with("runtime:")),
+            "*" => calls.any(Call::is_by_function),
             named => calls.any(|call| call.call == named),
         }
     }
