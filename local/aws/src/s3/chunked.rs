@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::{Body, BodyDataStream};
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use futures::{StreamExt, TryStreamExt, stream};
 use http_body_util::StreamBody;
 use hyper::body::Frame;
@@ -33,7 +33,7 @@ impl Trailers {
 
 /// The content of a chunked body.
 pub(super) fn decode(body: Body, trailers: Trailers) -> s3s::Body {
-    let decoder = Decoder { body: body.into_data_stream(), buffer: BytesMut::new(), chunk: Chunk::Head, trailers };
+    let decoder = Decoder { body: body.into_data_stream(), buffer: Bytes::new(), chunk: Chunk::Head, trailers };
     let content = stream::try_unfold(decoder, |mut decoder| async move {
         Ok::<_, io::Error>(decoder.next().await?.map(|bytes| (bytes, decoder)))
     });
@@ -43,7 +43,7 @@ pub(super) fn decode(body: Body, trailers: Trailers) -> s3s::Body {
 
 struct Decoder {
     body: BodyDataStream,
-    buffer: BytesMut,
+    buffer: Bytes,
     chunk: Chunk,
     trailers: Trailers,
 }
@@ -75,7 +75,7 @@ impl Decoder {
                     let available = u64::try_from(self.buffer.len()).unwrap_or(u64::MAX);
                     let taken = usize::try_from(left).unwrap_or(usize::MAX).min(self.buffer.len());
                     self.chunk = if left > available { Chunk::Data { left: left - available } } else { Chunk::Tail };
-                    return Ok(Some(self.buffer.split_to(taken).freeze()));
+                    return Ok(Some(self.buffer.split_to(taken)));
                 }
                 Chunk::Tail => match self.line().await?.as_deref() {
                     Some("") => self.chunk = Chunk::Head,
@@ -111,7 +111,9 @@ impl Decoder {
     async fn fill(&mut self) -> io::Result<bool> {
         match self.body.next().await {
             Some(bytes) => {
-                self.buffer.extend_from_slice(&bytes.map_err(io::Error::other)?);
+                let bytes = bytes.map_err(io::Error::other)?;
+                // Content passes as it came; only a line that arrives in pieces is put together.
+                self.buffer = if self.buffer.is_empty() { bytes } else { [&*self.buffer, &*bytes].concat().into() };
                 Ok(true)
             }
             None => Ok(false),

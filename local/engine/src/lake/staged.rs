@@ -1,7 +1,7 @@
 //! [`StagedObject`]: a write that becomes visible in one step.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::{Lake, LakeError, ObjectEntry, S3Uri, entry, is_absent, remove_empty_folders};
@@ -36,6 +36,15 @@ impl StagedObject {
     pub fn entry(&self) -> Result<ObjectEntry, LakeError> {
         let metadata = self.file.metadata().map_err(LakeError::io(&self.path))?;
         entry(self.uri.key.clone(), &metadata).map_err(LakeError::io(&self.path))
+    }
+
+    /// Adds the next `length` bytes of a file, which need not pass through this process's memory.
+    ///
+    /// # Errors
+    /// When the file is shorter, or one of the two fails.
+    pub fn append(&mut self, source: &File, length: u64) -> io::Result<()> {
+        let copied = io::copy(&mut source.take(length), &mut self.file)?;
+        if copied == length { Ok(()) } else { Err(ErrorKind::UnexpectedEof.into()) }
     }
 
     /// Makes the object visible, replacing one of the same key, in one step.

@@ -99,17 +99,23 @@ fn check_size(parts: &[Part], expected: Option<i64>) -> Result<()> {
 
 fn join(store: &Store, upload: &Upload, parts: &[Part], declared: &Checksums, condition: &Condition) -> Result<Object> {
     let folder = upload.folder(store.uploads());
-    let composite = upload.kind.as_deref() == Some("COMPOSITE");
-    let whole = if composite { None } else { upload.algorithm.as_deref() };
-    let mut digests = Digests::new(whole)?;
     let mut staged = store.stage(&upload.uri())?;
-    for part in parts {
-        let file = part.open(&folder).map_err(from_io)?;
-        copy_part(file, part.size, &mut staged, &mut digests).map_err(from_io)?;
-    }
     let checksums = match &upload.algorithm {
-        Some(algorithm) if composite => composite_checksum(algorithm, parts)?,
-        _ => digests.finish().checksums,
+        Some(algorithm) if upload.kind.as_deref() == Some("FULL_OBJECT") => {
+            let mut digests = Digests::new([&**algorithm])?;
+            for part in parts {
+                let file = part.open(&folder).map_err(from_io)?;
+                copy_part(file, part.size, &mut staged, &mut digests).map_err(from_io)?;
+            }
+            digests.finish().checksums
+        }
+        algorithm => {
+            for part in parts {
+                let file = part.open(&folder).map_err(from_io)?;
+                staged.append(&file, part.size).map_err(from_io)?;
+            }
+            algorithm.as_ref().map(|algorithm| composite_checksum(algorithm, parts)).transpose()?.unwrap_or_default()
+        }
     };
     // A client that declares another algorithm than it chose at the start is not told more than S3 knows.
     if checksums.present().next().is_some() {
