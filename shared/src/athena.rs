@@ -12,13 +12,14 @@
 //! already known, and so arrives at the attempt that counts. No state is kept between invocations.
 
 mod polls;
+mod stop;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_athena::Client;
 use aws_sdk_athena::types::{
-    QueryExecution, QueryExecutionContext, QueryExecutionState, QueryExecutionStatistics, StatementType,
+    QueryExecution, QueryExecutionContext, QueryExecutionState, QueryExecutionStatistics, ResultSet, Row, StatementType,
 };
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use sha2::{Digest, Sha256};
@@ -190,6 +191,23 @@ impl Athena {
             Some(row) => Ok(row.data().iter().map(|value| value.var_char_value().map(str::to_owned)).collect()),
             None => Err(Error::QueryFailed { query: query.clone(), reason: "it returned no row".to_owned() }),
         }
+    }
+
+    /// The rows that a finished SELECT returned, if they are no more than fit into one answer, which takes 999;
+    /// `None` in a row stands for NULL.
+    ///
+    /// # Errors
+    /// [`Error::QueryFailed`] if there are more; [`Error::ServiceError`] and [`Error::ServiceRefused`].
+    pub async fn rows(&self, finished: &Finished) -> Result<Vec<Vec<Option<String>>>> {
+        let query = &finished.query_execution_id;
+        let answer = self.client.get_query_results().query_execution_id(query).send().await;
+        let answer = answer.map_err(|error| Error::service("athena:GetQueryResults", error))?;
+        if answer.next_token().is_some() {
+            return Err(Error::QueryFailed { query: query.clone(), reason: "it returned too many rows".to_owned() });
+        }
+        let rows = answer.result_set().map(ResultSet::rows).unwrap_or_default();
+        let values = |row: &Row| row.data().iter().map(|value| value.var_char_value().map(str::to_owned)).collect();
+        Ok(rows.iter().skip(1).map(values).collect())
     }
 
     /// The one row of counts that a finished SELECT returned.

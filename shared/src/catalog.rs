@@ -5,12 +5,13 @@
 //! at once. Iceberg's own Glue catalog commits in this way: <https://github.com/apache/iceberg/pull/4216>.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::SystemTime;
 
 use aws_sdk_glue::Client;
 use aws_sdk_glue::types::{self, PartitionInput, TableInput};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use crate::sql::Identifier;
+use crate::sql::{Identifier, Location};
 use crate::{Error, Result};
 
 /// The parameter that makes an entry an Iceberg table and names its current state.
@@ -55,6 +56,11 @@ impl Table {
         self.0.version_id().unwrap_or_default()
     }
 
+    /// When it was made.
+    pub fn created(&self) -> Option<SystemTime> {
+        self.0.create_time().and_then(|time| SystemTime::try_from(*time).ok())
+    }
+
     /// Where its data lies, without a final slash; empty for a view.
     pub fn location(&self) -> &str {
         let storage = self.0.storage_descriptor();
@@ -67,9 +73,20 @@ impl Table {
         self.parameter(METADATA_LOCATION).filter(|_| is_iceberg)
     }
 
+    /// The metadata file that the last update of the entry replaced.
+    pub fn previous_metadata_location(&self) -> Option<&str> {
+        self.parameter(PREVIOUS_METADATA_LOCATION)
+    }
+
     /// The manifest of the raw files that its current state was made of, if anybody noted one.
     pub fn pageviews_seen(&self) -> Option<&str> {
         self.parameter(PAGEVIEWS_SEEN)
+    }
+
+    /// Whether its data or its current metadata lies in, around or at `folder`.
+    pub fn refers_to(&self, folder: &Location) -> bool {
+        let metadata = self.metadata_location().is_some_and(|metadata| folder.overlaps(metadata));
+        metadata || !self.location().is_empty() && folder.overlaps(self.location())
     }
 
     /// Names and types of its columns, partition keys aside.
@@ -181,7 +198,7 @@ impl Catalog {
         }
     }
 
-    /// Every table of the database.
+    /// Every table of the database; none if there is no database.
     ///
     /// # Errors
     /// [`Error::ServiceError`] and [`Error::ServiceRefused`].
@@ -189,7 +206,10 @@ impl Catalog {
         let mut pages = self.client.get_tables().database_name(self.database.as_str()).into_paginator().send();
         let mut tables = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| Error::service("glue:GetTables", error))?;
+            let page = match page {
+                Err(error) if is_absent(&error) => return Ok(tables),
+                page => page.map_err(|error| Error::service("glue:GetTables", error))?,
+            };
             tables.extend(page.table_list.into_iter().flatten().map(Table));
         }
         Ok(tables)

@@ -70,8 +70,21 @@ impl Invocation {
 
     /// The run: twelve hexadecimal digits that stand for the execution in names and locations.
     pub fn run(&self) -> String {
-        hex(&Sha256::digest(self.execution_arn.as_bytes())[..6])
+        run_of(&self.execution_arn)
     }
+}
+
+/// The run of an execution, as [`Invocation::run`].
+pub fn run_of(execution_arn: &str) -> String {
+    hex(&Sha256::digest(execution_arn.as_bytes())[..6])
+}
+
+/// The name of an execution's temporary table; no other run has it.
+///
+/// # Errors
+/// None in practice: a hash is a good name.
+pub fn temporary_table_of(execution_arn: &str) -> Result<Identifier> {
+    identifier(&[OUTPUT, "_", &run_of(execution_arn)].concat())
 }
 
 fn take<T: DeserializeOwned>(fields: &mut serde_json::Map<String, Value>, name: &str) -> Result<T> {
@@ -158,7 +171,7 @@ impl<S> Context<S> {
     /// # Errors
     /// None in practice: a hash is a good name.
     pub fn temporary_table(&self) -> Result<Identifier> {
-        identifier(&[OUTPUT, "_", &self.invocation.run()].concat())
+        temporary_table_of(&self.invocation.execution_arn)
     }
 }
 
@@ -172,8 +185,17 @@ pub fn identifier(name: &str) -> Result<Identifier> {
 
 /// Whether `name` is a temporary table of some run: the output's name and twelve hexadecimal digits.
 pub fn is_temporary_table(name: &str) -> bool {
-    let run = name.strip_prefix(OUTPUT).and_then(|rest| rest.strip_prefix('_'));
-    run.is_some_and(|run| run.len() == 12 && run.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c)))
+    run_of_table(name).is_some()
+}
+
+/// The run that a table is the temporary table of, if it has the name of one.
+pub fn run_of_table(name: &str) -> Option<&str> {
+    name.strip_prefix(OUTPUT).and_then(|rest| rest.strip_prefix('_')).filter(|run| is_run(run))
+}
+
+/// Whether `run` may be a run: twelve hexadecimal digits, as [`run_of`] makes them.
+pub fn is_run(run: &str) -> bool {
+    run.len() == 12 && run.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c))
 }
 
 #[cfg(test)]

@@ -22,6 +22,9 @@ pub const CODES: &[&str] = &[
     "UsageUnknown",
     "OutputChanged",
     "RawDataMissing",
+    "AnotherRunInProgress",
+    "InvalidLease",
+    "AuditFailed",
     "QueryStillRunning",
     "QueryThrottled",
     "QueryRetryable",
@@ -109,6 +112,29 @@ pub enum Error {
     #[error("raw data is missing: {problem}")]
     RawDataMissing {
         /// Which day.
+        problem: String,
+    },
+
+    /// Another run works on the output; this one has changed nothing.
+    #[error("another run is in progress: {owner}; start this one again when that has ended")]
+    AnotherRunInProgress {
+        /// The other run's execution.
+        owner: String,
+    },
+
+    /// The lease is not one that this code wrote, so nobody can tell whether a run is in progress.
+    #[error("{address} is no lease of this pipeline: {problem}; if no run is in progress, delete it")]
+    InvalidLease {
+        /// The object.
+        address: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// What this run has computed must not be published. The output is as it was.
+    #[error("the audit found what may not be published: {problem}")]
+    AuditFailed {
+        /// Each check that failed, with its numbers and examples.
         problem: String,
     },
 
@@ -224,6 +250,9 @@ impl Error {
             Self::UsageUnknown { .. } => "UsageUnknown",
             Self::OutputChanged { .. } => "OutputChanged",
             Self::RawDataMissing { .. } => "RawDataMissing",
+            Self::AnotherRunInProgress { .. } => "AnotherRunInProgress",
+            Self::InvalidLease { .. } => "InvalidLease",
+            Self::AuditFailed { .. } => "AuditFailed",
             Self::QueryStillRunning { .. } => "QueryStillRunning",
             Self::QueryThrottled { .. } => "QueryThrottled",
             Self::QueryRetryable { .. } => "QueryRetryable",

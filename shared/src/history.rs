@@ -6,7 +6,8 @@ use std::time::SystemTime;
 
 use aws_config::SdkConfig;
 use aws_sdk_sfn::Client;
-use aws_sdk_sfn::types::{HistoryEvent, HistoryEventType};
+use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent, HistoryEventType};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::usage::{Meter, Service};
 use crate::{Error, Result};
@@ -20,6 +21,17 @@ pub struct History {
     sdk: SdkConfig,
     endpoint: Option<String>,
     meter: Arc<Meter>,
+}
+
+/// Whether an execution goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It runs.
+    Running,
+    /// It has succeeded, failed, timed out or was aborted.
+    Ended,
+    /// There is no such execution: it ended more than 90 days ago, never was, or began a moment ago.
+    Unknown,
 }
 
 /// Something that happened.
@@ -64,15 +76,32 @@ impl History {
         Self { sdk: sdk.clone(), endpoint, meter }
     }
 
+    /// Whether an execution goes on.
+    /// <https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeExecution.html>
+    ///
+    /// # Errors
+    /// [`Error::ServiceError`] and [`Error::ServiceRefused`].
+    pub async fn standing(&self, execution_arn: &str) -> Result<Standing> {
+        match self.client().describe_execution().execution_arn(execution_arn).send().await {
+            Ok(answer) if *answer.status() == ExecutionStatus::Running => Ok(Standing::Running),
+            Ok(_) => Ok(Standing::Ended),
+            Err(error) if error.code() == Some("ExecutionDoesNotExist") => Ok(Standing::Unknown),
+            Err(error) => Err(Error::service("states:DescribeExecution", error)),
+        }
+    }
+
+    fn client(&self) -> Client {
+        let mut config = aws_sdk_sfn::config::Builder::from(&self.sdk).interceptor(self.meter.calls(Service::States));
+        config.set_endpoint_url(self.endpoint.clone());
+        Client::from_conf(config.build())
+    }
+
     /// All events of an execution so far, oldest first.
     ///
     /// # Errors
     /// [`Error::ServiceError`] and [`Error::ServiceRefused`].
     pub async fn events(&self, execution_arn: &str) -> Result<Vec<Event>> {
-        let mut config = aws_sdk_sfn::config::Builder::from(&self.sdk).interceptor(self.meter.calls(Service::States));
-        config.set_endpoint_url(self.endpoint.clone());
-        let client = Client::from_conf(config.build());
-        let request = client.get_execution_history().execution_arn(execution_arn).max_results(PAGE);
+        let request = self.client().get_execution_history().execution_arn(execution_arn).max_results(PAGE);
         let mut pages = request.include_execution_data(true).into_paginator().send();
         let mut events = Vec::new();
         while let Some(page) = pages.next().await {

@@ -1,7 +1,9 @@
 //! Looking at folders in S3.
 
+use std::time::SystemTime;
+
 use aws_sdk_s3::Client;
-use aws_sdk_s3::types::Object;
+use aws_sdk_s3::types::{Delete, Object, ObjectIdentifier};
 
 use crate::sql::Location;
 use crate::{Error, Result};
@@ -43,6 +45,8 @@ pub struct Listed<'a> {
     pub etag: &'a str,
     /// Bytes.
     pub size: i64,
+    /// When it was last written.
+    pub modified: Option<SystemTime>,
 }
 
 impl Lake {
@@ -88,6 +92,56 @@ impl Lake {
         Ok(())
     }
 
+    /// When the newest object below `location` was written; `None` if there is no object.
+    ///
+    /// # Errors
+    /// [`Error::ServiceError`] and [`Error::ServiceRefused`].
+    pub async fn newest(&self, location: &Location) -> Result<Option<SystemTime>> {
+        let mut newest = None;
+        let visit = |file: Listed<'_>| {
+            newest = newest.max(file.modified);
+            Ok(())
+        };
+        self.visit(location, visit).await?;
+        Ok(newest)
+    }
+
+    /// Removes every object below `location`, a thousand with a call; how many they were. Absent is success.
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>
+    ///
+    /// # Errors
+    /// [`Error::ServiceError`] and [`Error::ServiceRefused`], also for a single object.
+    pub async fn purge(&self, location: &Location) -> Result<u64> {
+        let request = self.client.list_objects_v2().bucket(location.bucket()).prefix(location.prefix());
+        let mut pages = request.into_paginator().send();
+        let mut removed = 0;
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| Error::service("s3:ListBucket", error))?;
+            let keys = page.contents().iter().filter_map(Object::key);
+            let objects: Vec<_> = keys.filter_map(|key| ObjectIdentifier::builder().key(key).build().ok()).collect();
+            removed += u64::try_from(objects.len()).unwrap_or(0);
+            if !objects.is_empty() {
+                self.delete(location.bucket(), objects).await?;
+            }
+        }
+        Ok(removed)
+    }
+
+    async fn delete(&self, bucket: &str, objects: Vec<ObjectIdentifier>) -> Result<()> {
+        let operation = "s3:DeleteObject";
+        let objects = Delete::builder().set_objects(Some(objects)).quiet(true).build();
+        let objects = objects.map_err(|source| Error::ServiceError { operation, source: source.into() })?;
+        let answer = self.client.delete_objects().bucket(bucket).delete(objects).send().await;
+        let answer = answer.map_err(|error| Error::service(operation, error))?;
+        let Some(first) = answer.errors().first() else { return Ok(()) };
+        let (key, code) = (first.key().unwrap_or_default(), first.code().unwrap_or_default());
+        let source = format!("{} objects were not removed, the first is {key}: {code}", answer.errors().len()).into();
+        Err(match code {
+            "AccessDenied" => Error::ServiceRefused { operation, source },
+            _ => Error::ServiceError { operation, source },
+        })
+    }
+
     /// Whether there is a file `name` in `location`. To read it would not tell: to a caller that may list some folders
     /// only, S3 may answer "forbidden" for a file that is absent.
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>
@@ -105,7 +159,8 @@ impl Lake {
 fn listed<'a>(prefix: &str, object: &'a Object) -> Option<Listed<'a>> {
     let name = object.key()?.strip_prefix(prefix)?;
     let etag = object.e_tag().unwrap_or_default();
-    Some(Listed { name, etag, size: object.size().unwrap_or_default() })
+    let modified = object.last_modified().and_then(|time| SystemTime::try_from(*time).ok());
+    Some(Listed { name, etag, size: object.size().unwrap_or_default(), modified })
 }
 
 fn name(prefix: &str, key: &str) -> Option<String> {

@@ -13,6 +13,7 @@ pub mod error;
 pub mod history;
 pub mod lake;
 pub mod lambda;
+pub mod lease;
 pub mod objects;
 pub mod seen;
 pub mod sql;

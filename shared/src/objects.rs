@@ -151,6 +151,21 @@ impl Objects {
         request.send().await.map(drop).map_err(|error| Error::service("s3:DeleteObject", error))
     }
 
+    /// Removes an object if the one that is there has this `ETag`; whether it was removed. One that is gone was.
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html>
+    ///
+    /// # Errors
+    /// [`Error::ServiceError`] and [`Error::ServiceRefused`].
+    pub async fn delete_if(&self, address: &Address, etag: &str) -> Result<bool> {
+        let request = self.client.delete_object().bucket(&address.bucket).key(&address.key).if_match(etag);
+        match request.send().await {
+            Ok(_) => Ok(true),
+            Err(error) if error.code() == Some("NoSuchKey") => Ok(true),
+            Err(error) if failed_condition(&error) => Ok(false),
+            Err(error) => Err(Error::service("s3:DeleteObject", error)),
+        }
+    }
+
     /// Begins an upload in parts, of which nobody sees anything before it is completed. Its id.
     ///
     /// # Errors

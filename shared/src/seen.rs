@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::context::hex;
-use crate::lake::Listed;
+use crate::lake::{Lake, Listed, is_visible};
 use crate::objects::Address;
 use crate::sql::Location;
-use crate::{Context, Result};
+use crate::{Context, Error, Result};
 
 /// The form of the file. Another one is not understood, so that everything is computed again.
 const VERSION: u32 = 1;
@@ -94,6 +94,57 @@ impl Looking {
     }
 }
 
+/// Lists every raw page view file below `root`, and takes note of each under its day.
+///
+/// # Errors
+/// [`Error::InvalidLake`] naming a file that no query would read, or whose folder is no date; [`Error::ServiceError`] and
+/// [`Error::ServiceRefused`].
+pub async fn list(lake: &Lake, root: &Location) -> Result<Looking> {
+    let mut looking = Looking::default();
+    let visit = |file: Listed<'_>| {
+        let day = day_of(file.name)
+            .map_err(|problem| Error::InvalidLake { problem: [root.as_str(), file.name, " ", &problem].concat() })?;
+        if let Some(day) = day {
+            looking.add(day, file);
+        }
+        Ok(())
+    };
+    lake.visit(root, visit).await?;
+    Ok(looking)
+}
+
+/// The day of the file with this key below the root; `None` for what no query reads: hidden files and the marker objects
+/// that some tools leave for folders.
+pub fn day_of(key: &str) -> Result<Option<NaiveDate>, String> {
+    const KEYS: [(&str, usize); 3] = [("year=", 4), ("month=", 2), ("day=", 2)];
+    let (mut rest, mut numbers) = (key, [0; 3]);
+    for ((key, digits), number) in KEYS.into_iter().zip(&mut numbers) {
+        let Some((folder, below)) = rest.split_once('/') else {
+            return if is_visible(rest) && !rest.is_empty() {
+                Err("lies outside every day= folder, where no query sees it".to_owned())
+            } else {
+                Ok(None)
+            };
+        };
+        *number = folder
+            .strip_prefix(key)
+            .filter(|number| number.len() == digits)
+            .and_then(parse)
+            .ok_or_else(|| format!("lies in {folder}/, which is not {key} and {digits} digits"))?;
+        rest = below;
+    }
+    let [year, month, day] = numbers;
+    let day = NaiveDate::from_ymd_opt(i32::try_from(year).unwrap_or(0), month, day).filter(|_| year > 0);
+    let day = day.ok_or_else(|| "lies in a folder that is not a date".to_owned())?;
+    let name = rest.rsplit('/').next().unwrap_or_default();
+    Ok((is_visible(name) && !name.is_empty()).then_some(day))
+}
+
+/// Digits only: Rust's own parser takes a sign.
+fn parse(digits: &str) -> Option<u32> {
+    digits.chars().all(|c| c.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+}
+
 /// The file at `address`, whatever it holds; `None` if it is not there, or is none of ours.
 ///
 /// # Errors
@@ -130,7 +181,7 @@ mod tests {
     fn manifest(files: &[(u32, &str, &str, i64)]) -> Manifest {
         let mut looking = Looking::default();
         for (date, name, etag, size) in files {
-            looking.add(day(*date), Listed { name, etag, size: *size });
+            looking.add(day(*date), Listed { name, etag, size: *size, modified: None });
         }
         looking.manifest()
     }

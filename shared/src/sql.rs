@@ -10,6 +10,7 @@
 //! | `string` | text | `'it''s'` | `'it\'s'` |
 //! | `location` | [`Location`] | `'s3://bucket/prefix/'` | the same |
 //! | `date` | day | `date '2026-01-31'` | the same |
+//! | `number` | whole number | `42` | the same |
 //! | `year`, `month`, `day` | day | `'2026'`, `'01'`, `'31'`: the partition keys of raw page views | the same |
 //!
 //! Athena reads DDL by Hive's grammar and everything else by Trino's, hence two dialects:
@@ -165,6 +166,8 @@ pub enum Value<'a> {
     Location(&'a Location),
     /// A day: `date`, `year`, `month` and `day`.
     Date(NaiveDate),
+    /// A whole number: `number`.
+    Number(u64),
 }
 
 impl<'a> From<&'a Identifier> for Value<'a> {
@@ -188,6 +191,12 @@ impl<'a> From<&'a Location> for Value<'a> {
 impl From<NaiveDate> for Value<'_> {
     fn from(value: NaiveDate) -> Self {
         Self::Date(value)
+    }
+}
+
+impl From<u64> for Value<'_> {
+    fn from(value: u64) -> Self {
+        Self::Number(value)
     }
 }
 
@@ -228,11 +237,25 @@ pub const fn trino(name: &'static str, text: &'static str) -> Template {
     Template { name, dialect: Dialect::Trino, text, in_database: true }
 }
 
+/// One statement that returns what all of `statements` return, each row with the name of its statement before it.
+pub fn union_all(name: &'static str, statements: &[Statement]) -> Statement {
+    let branch = |statement: &Statement| {
+        ["select '", statement.name, "' as name, * from (\n", &statement.text, "\n) as ", statement.name].concat()
+    };
+    let text = statements.iter().map(branch).collect::<Vec<_>>().join("\nunion all\n");
+    Statement { name, text, in_database: true }
+}
+
 impl Template {
     /// The same statement, to be run where the database may not exist yet.
     #[must_use]
     pub const fn outside_database(self) -> Self {
         Self { in_database: false, ..self }
+    }
+
+    /// What logs call it.
+    pub fn name(&self) -> &'static str {
+        self.name
     }
 
     /// Puts the values in.
@@ -251,6 +274,17 @@ impl Template {
             Some(unused) => Err(self.problem(&["the value '", values[unused].0, "' has no placeholder"])),
             None => Ok(Statement { name: self.name, text: text.trim().to_owned(), in_database: self.in_database }),
         }
+    }
+
+    /// Like [`Template::render`], for one of many statements that take different ones of the same values: a value
+    /// without a placeholder is no error.
+    ///
+    /// # Errors
+    /// [`Error::InvalidStatement`] for a placeholder without a value, or a kind that does not fit its value.
+    pub fn render_taken(&self, values: &[(&str, Value<'_>)]) -> Result<Statement> {
+        let is_taken = |name: &str| self.text.contains(&[":", name, "}}"].concat());
+        let taken: Vec<_> = values.iter().copied().filter(|(name, _)| is_taken(name)).collect();
+        self.render(&taken)
     }
 
     fn render_line(
@@ -297,7 +331,8 @@ impl Dialect {
             ("year", Value::Date(day)) => self.literal(&four_digit_year(day)?.format("%Y").to_string()),
             ("month", Value::Date(day)) => self.literal(&day.format("%m").to_string()),
             ("day", Value::Date(day)) => self.literal(&day.format("%d").to_string()),
-            ("identifier" | "name" | "string" | "location" | "date" | "year" | "month" | "day", _) => {
+            ("number", Value::Number(number)) => Ok(number.to_string()),
+            ("identifier" | "name" | "string" | "location" | "date" | "year" | "month" | "day" | "number", _) => {
                 Err("has a value of another kind")
             }
             _ => Err("is of no known kind"),

@@ -205,6 +205,26 @@ impl Cloud {
         s3.delete_object().bucket(&bucket).key(key).send().await.expect("the object is removed");
     }
 
+    /// Writes an object of the lake.
+    pub async fn put(&self, key: &str, content: &str) {
+        let (s3, body) = (self.s3(), aws_sdk_s3::primitives::ByteStream::from(content.as_bytes().to_vec()));
+        s3.put_object().bucket(self.bucket().await).key(key).body(body).send().await.expect("the object is written");
+    }
+
+    /// Starts a statement that takes longer than any test, and that names the temporary table of an execution as the
+    /// statements of that run do; its id.
+    pub async fn endless_query(&self, execution_arn: &str) -> String {
+        let athena = aws_sdk_athena::Client::new(&self.config);
+        let numbers = "unnest(sequence(1, 10000))";
+        let table = shared::context::temporary_table_of(execution_arn).expect("a name");
+        let sql = format!(
+            "select sum(a * b * c) from {numbers} as x (a) cross join {numbers} as y (b) cross join {numbers} as z (c) \
+             /* {table} */"
+        );
+        let started = athena.start_query_execution().query_string(sql).work_group("pageviews").send().await;
+        started.expect("it starts").query_execution_id().expect("an id").to_owned()
+    }
+
     /// The keys of the lake's objects below `prefix`.
     pub async fn keys(&self, prefix: &str) -> Vec<String> {
         let (s3, bucket) = (self.s3(), self.bucket().await);
@@ -238,7 +258,7 @@ impl Cloud {
     /// Starts it in a cloud that may die before it says so.
     pub async fn begin_in_a_dying_cloud(&self, input: &Value, name: &str) -> String {
         let (states, machine) = self.machine().await;
-        let arn = format!("{}:{name}", machine.replace(":stateMachine:", ":execution:"));
+        let arn = self.execution_arn(name).await;
         // Whether it started is seen after the restart.
         let _ = states.start_execution().state_machine_arn(machine).name(name).input(input.to_string()).send().await;
         arn
@@ -265,6 +285,29 @@ impl Cloud {
             }
         };
         tokio::time::timeout(time, died).await.is_ok()
+    }
+
+    /// Starts an execution of this name; its ARN.
+    pub async fn begin_named(&self, input: &Value, name: &str) -> String {
+        let (states, machine) = self.machine().await;
+        let start = states.start_execution().state_machine_arn(machine).name(name).input(input.to_string());
+        start.send().await.expect("the execution starts").execution_arn
+    }
+
+    /// Waits until an execution has entered a state.
+    pub async fn until_entered(&self, execution_arn: &str, state: &str) {
+        let states = aws_sdk_sfn::Client::new(&self.config);
+        let entered = async {
+            while !crate::execution::entered(&states, execution_arn).await.iter().any(|one| one == state) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, entered).await.expect("the state is entered in time");
+    }
+
+    /// The ARN of the execution that has, or would have, this name.
+    pub async fn execution_arn(&self, name: &str) -> String {
+        format!("{}:{name}", self.machine().await.1.replace(":stateMachine:", ":execution:"))
     }
 
     /// The rows of a query; panics with Athena's reason when it fails.

@@ -55,7 +55,8 @@ impl Execution {
     }
 }
 
-async fn entered(states: &Client, arn: &str) -> Vec<String> {
+/// The states that an execution has entered so far.
+pub(crate) async fn entered(states: &Client, arn: &str) -> Vec<String> {
     let mut names = Vec::new();
     let mut pages = states.get_execution_history().execution_arn(arn).into_paginator().send();
     while let Some(page) = pages.next().await {

@@ -1,7 +1,9 @@
 -- Everything: page views per day, URL and country, one row for each combination.
 --
 -- A customer listed twice counts once, under the smallest country; a view of an unknown customer counts as UNKNOWN.
--- The last line makes the statement harmless when it is run again: into a table with rows it inserts nothing.
+-- The last condition makes the statement harmless when it is run again: into a table with rows it inserts nothing.
+-- The comment behind it names the run's temporary table, as each of its statements that write does: by that name a run's
+-- queries are found and stopped when it is gone.
 insert into {{identifier:database}}."pageviews_daily" (view_date, url, country, view_count)
 select
     counted.view_date,
@@ -35,3 +37,4 @@ from (
         coalesce(customers.country, 'UNKNOWN')
 ) as counted
 where (select count(*) from {{identifier:database}}."pageviews_daily") = 0
+/* {{name:temporary_table}} */

@@ -20,12 +20,27 @@
 //! - *The INSERT fails.* An Iceberg commit is all or nothing; what was written and not committed, no reader sees.
 
 use serde::{Deserialize, Serialize};
+use shared::athena::Finished;
 use shared::catalog::Table;
+use shared::config::Variables;
 use shared::context::OUTPUT;
-use shared::{Context, Error, Result, sql};
+use shared::sql::Location;
+use shared::{Context, Error, Result, config, lease, sql};
 
 const FULL_LOAD: sql::Template = sql::trino("full_load", include_str!("../sql/full_load.sql"));
 const COUNT: sql::Template = sql::trino("count", include_str!("../sql/count.sql"));
+
+/// Where the lease is.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    lease: Location,
+}
+
+impl config::Settings for Settings {
+    fn read(variables: &mut Variables<'_>) -> Option<Self> {
+        Some(Self { lease: variables.get("LEASE_LOCATION")? })
+    }
+}
 
 /// Where the output is, and what this run has seen.
 #[derive(Debug, Deserialize)]
@@ -41,21 +56,35 @@ pub(crate) struct Output {
     query_execution_id: String,
     rows: u64,
     bytes_scanned: u64,
+    published: Published,
+}
+
+/// The output as it is now.
+#[derive(Debug, PartialEq, Serialize)]
+pub(crate) struct Published {
+    location: String,
+    metadata_location: String,
 }
 
 /// Inserts, proves that the table holds that and nothing else, and notes what it was made of.
-pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
-    let statement = FULL_LOAD.render(&[("database", (&context.config.database).into())])?;
+pub(crate) async fn handle(context: &Context<Settings>, input: Input) -> Result<Output> {
+    lease::renew(context, &context.settings.lease).await?;
+    let temporary_table = context.temporary_table()?;
+    let statement = FULL_LOAD
+        .render(&[("database", (&context.config.database).into()), ("temporary_table", (&temporary_table).into())])?;
     let finished = context.athena.run_once(&|_| Ok(statement.clone())).await?;
     let rows = context.athena.rows_written(&finished).await?;
     let loaded = output(context, &input).await?;
     prove(context, rows).await?;
     note(context, &loaded, &input).await?;
-    Ok(Output { query_execution_id: finished.query_execution_id, rows, bytes_scanned: finished.bytes_scanned })
+    let metadata_location = loaded.metadata_location().unwrap_or_default().to_owned();
+    let published = Published { location: loaded.location().to_owned(), metadata_location };
+    let Finished { query_execution_id, bytes_scanned } = finished;
+    Ok(Output { query_execution_id, rows, bytes_scanned, published })
 }
 
 /// The output's entry, if it still is the table that the run began with: another run's swap would have moved it.
-async fn output(context: &Context, input: &Input) -> Result<Table> {
+async fn output(context: &Context<Settings>, input: &Input) -> Result<Table> {
     let table = context.catalog.table(OUTPUT).await?;
     let is_ours = |table: &Table| table.location() == input.output_location.trim_end_matches('/');
     table.filter(is_ours).ok_or_else(|| Error::OutputChanged {
@@ -63,7 +92,7 @@ async fn output(context: &Context, input: &Input) -> Result<Table> {
     })
 }
 
-async fn note(context: &Context, loaded: &Table, input: &Input) -> Result<()> {
+async fn note(context: &Context<Settings>, loaded: &Table, input: &Input) -> Result<()> {
     let is_noted = |table: &Table| table.pageviews_seen() == Some(&input.seen_location);
     if is_noted(loaded) {
         return Ok(());
@@ -76,7 +105,7 @@ async fn note(context: &Context, loaded: &Table, input: &Input) -> Result<()> {
 }
 
 /// That the query wrote nothing proves nothing: the lake may be empty, or the table may have had rows. The count tells.
-async fn prove(context: &Context, written: u64) -> Result<()> {
+async fn prove(context: &Context<Settings>, written: u64) -> Result<()> {
     let statement = COUNT.render(&[("database", (&context.config.database).into())])?;
     let finished = context.athena.run(&statement).await?;
     let [held] = context.athena.counts(&finished).await?;
@@ -90,7 +119,11 @@ async fn prove(context: &Context, written: u64) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use canned::{Aws, Reply, athena, glue};
+    use canned::{Aws, RUN, Reply, athena, glue, s3};
+
+    fn settings() -> Settings {
+        Settings { lease: canned::location("s3://lake/lease/") }
+    }
 
     const SEEN: &str = "s3://lake/curated/seen/0a.json";
 
@@ -124,13 +157,16 @@ mod tests {
 
     #[tokio::test]
     async fn everything_is_inserted_proven_and_noted() {
-        let aws = Aws::new([load("q-1", 42), loaded(), count("42"), noted()].concat());
+        let aws = Aws::holding_lease([load("q-1", 42), loaded(), count("42"), noted()].concat());
 
-        let output = handle(&aws.context(()), input()).await.unwrap();
+        let output = handle(&aws.context(settings()), input()).await.unwrap();
 
-        assert_eq!(output, Output { query_execution_id: "q-1".to_owned(), rows: 42, bytes_scanned: 1000 });
+        assert_eq!((output.query_execution_id.as_str(), output.rows, output.bytes_scanned), ("q-1", 42, 1000));
+        assert_eq!(output.published.location, "s3://lake/curated/a");
+        assert_eq!(output.published.metadata_location, "s3://lake/curated/a/metadata/2.json");
         assert!(aws.statements()[0].starts_with(r#"insert into "appdb"."pageviews_daily" (view_date,"#));
-        assert!(aws.statements()[0].ends_with(r#"where (select count(*) from "appdb"."pageviews_daily") = 0"#));
+        let end = "where (select count(*) from \"appdb\".\"pageviews_daily\") = 0\n/* pageviews_daily_";
+        assert!(aws.statements()[0].contains(&[end, RUN, " */"].concat()), "{}", aws.statements()[0]);
         let note = &aws.bodies(glue::UPDATE)[0];
         assert_eq!((&note["VersionId"], &note["SkipArchive"]), (&"7".into(), &true.into()));
         let (entry, parameters) = (&note["TableInput"], &note["TableInput"]["Parameters"]);
@@ -144,10 +180,10 @@ mod tests {
     async fn after_a_lost_reply_the_same_query_is_the_answer() {
         let again = vec![entry("s3://lake/curated/a/", Some(SEEN))];
         let first = [load("q-1", 42), loaded(), count("42"), noted()].concat();
-        let aws = Aws::new([first, load("q-1", 42), again, count("42")].concat());
+        let aws = Aws::holding_lease([first, s3::renewed().to_vec(), load("q-1", 42), again, count("42")].concat());
 
-        let first = handle(&aws.context(()), input()).await.unwrap();
-        let second = handle(&aws.context(()), input()).await.unwrap();
+        let first = handle(&aws.context(settings()), input()).await.unwrap();
+        let second = handle(&aws.context(settings()), input()).await.unwrap();
 
         assert_eq!(first, second);
         assert_eq!(aws.tokens()[0], aws.tokens()[2]);
@@ -156,13 +192,13 @@ mod tests {
 
     #[tokio::test]
     async fn after_a_redrive_the_earlier_query_is_waited_for() {
-        let earlier = Aws::new([load("q-1", 42), loaded(), count("42"), noted()].concat());
-        handle(&earlier.context(()), input()).await.unwrap();
+        let earlier = Aws::holding_lease([load("q-1", 42), loaded(), count("42"), noted()].concat());
+        handle(&earlier.context(settings()), input()).await.unwrap();
         let replies = [vec![athena::started("q-1"), athena::running("q-1")], vec![athena::succeeded("q-1", 1000)]];
         let rest = [vec![athena::rows_written(42)], loaded(), count("42"), noted()].concat();
-        let aws = Aws::new([replies.concat(), rest].concat()).redriven(1);
+        let aws = Aws::holding_lease([replies.concat(), rest].concat()).redriven(1);
 
-        let output = handle(&aws.context(()), input()).await.unwrap();
+        let output = handle(&aws.context(settings()), input()).await.unwrap();
 
         assert_eq!(output.rows, 42);
         assert_eq!(aws.tokens()[0], earlier.tokens()[0]);
@@ -171,9 +207,10 @@ mod tests {
     #[tokio::test]
     async fn after_a_redrive_what_failed_is_run_again() {
         let failed = [athena::started("q-1"), athena::failed("q-1", "PERMISSION_DENIED", 1500, false)];
-        let aws = Aws::new([failed.to_vec(), load("q-2", 42), loaded(), count("42"), noted()].concat()).redriven(1);
+        let aws =
+            Aws::holding_lease([failed.to_vec(), load("q-2", 42), loaded(), count("42"), noted()].concat()).redriven(1);
 
-        let output = handle(&aws.context(()), input()).await.unwrap();
+        let output = handle(&aws.context(settings()), input()).await.unwrap();
 
         assert_eq!(output.query_execution_id, "q-2");
         assert_ne!(aws.tokens()[0], aws.tokens()[1]);
@@ -181,17 +218,17 @@ mod tests {
 
     #[tokio::test]
     async fn an_empty_lake_is_fine() {
-        let aws = Aws::new([load("q-1", 0), loaded(), count("0"), noted()].concat());
+        let aws = Aws::holding_lease([load("q-1", 0), loaded(), count("0"), noted()].concat());
 
-        assert_eq!(handle(&aws.context(()), input()).await.unwrap().rows, 0);
+        assert_eq!(handle(&aws.context(settings()), input()).await.unwrap().rows, 0);
     }
 
     #[tokio::test]
     async fn rows_of_somebody_else_are_an_error() {
         for (written, held) in [(0, "7"), (42, "84")] {
-            let aws = Aws::new([load("q-1", written), loaded(), count(held)].concat());
+            let aws = Aws::holding_lease([load("q-1", written), loaded(), count(held)].concat());
 
-            assert_eq!(handle(&aws.context(()), input()).await.unwrap_err().code(), "OutputChanged");
+            assert_eq!(handle(&aws.context(settings()), input()).await.unwrap_err().code(), "OutputChanged");
             aws.assert_finished();
         }
     }
@@ -200,9 +237,9 @@ mod tests {
     async fn a_lost_reply_to_our_own_note_is_recognised() {
         let refused = Reply::refused(glue::UPDATE, "ConcurrentModificationException");
         let rest = vec![refused, entry("s3://lake/curated/a/", Some(SEEN))];
-        let aws = Aws::new([load("q-1", 42), loaded(), count("42"), rest].concat());
+        let aws = Aws::holding_lease([load("q-1", 42), loaded(), count("42"), rest].concat());
 
-        assert_eq!(handle(&aws.context(()), input()).await.unwrap().rows, 42);
+        assert_eq!(handle(&aws.context(settings()), input()).await.unwrap().rows, 42);
     }
 
     #[tokio::test]
@@ -216,9 +253,9 @@ mod tests {
             [load("q-1", 42), loaded(), count("42"), vec![refused(), elsewhere()]].concat(),
         ];
         for replies in cases {
-            let aws = Aws::new(replies);
+            let aws = Aws::holding_lease(replies);
 
-            assert_eq!(handle(&aws.context(()), input()).await.unwrap_err().code(), "OutputChanged");
+            assert_eq!(handle(&aws.context(settings()), input()).await.unwrap_err().code(), "OutputChanged");
             aws.assert_finished();
         }
     }

@@ -19,20 +19,22 @@ use shared::athena::Finished;
 use shared::catalog::Table;
 use shared::config::Variables;
 use shared::sql::{Identifier, Location, Statement};
-use shared::{Context, Error, Result, config, sql};
+use shared::{Context, Error, Result, config, lease, sql};
 
 const COPY_TRUSTED: sql::Template = sql::trino("copy_trusted", include_str!("../sql/copy_trusted.sql"));
 const COUNT_TRUSTED: sql::Template = sql::trino("count_trusted", include_str!("../sql/count_trusted.sql"));
 
-/// Where the generations of the output table are.
+/// Where the generations of the output table and the lease are.
 #[derive(Debug)]
 pub(crate) struct Settings {
     location: Location,
+    lease: Location,
 }
 
 impl config::Settings for Settings {
     fn read(variables: &mut Variables<'_>) -> Option<Self> {
-        Some(Self { location: variables.get("PAGEVIEWS_DAILY_LOCATION")? })
+        let (location, lease) = (variables.get("PAGEVIEWS_DAILY_LOCATION"), variables.get("LEASE_LOCATION"));
+        Some(Self { location: location?, lease: lease? })
     }
 }
 
@@ -55,9 +57,11 @@ pub(crate) struct Output {
 
 /// Copies, unless that has been done.
 pub(crate) async fn handle(context: &Context<Settings>, input: Input) -> Result<Output> {
+    lease::renew(context, &context.settings.lease).await?;
     let name = context.temporary_table()?;
     let (table, finished, rows) = match context.catalog.table(name.as_str()).await? {
         Some(table) => {
+            prove_ours(context, &table)?;
             let (finished, rows) = count(context, &name, input.watermark).await?;
             (table, finished, rows)
         }
@@ -66,6 +70,16 @@ pub(crate) async fn handle(context: &Context<Settings>, input: Input) -> Result<
     let Finished { query_execution_id, bytes_scanned } = finished;
     let temporary_location = table.location().to_owned();
     Ok(Output { query_execution_id, temporary_table: name, temporary_location, rows, bytes_scanned })
+}
+
+/// A table that has this run's name must lie in this run's folder: else somebody else made it, with whatever in it.
+fn prove_ours(context: &Context<Settings>, table: &Table) -> Result<()> {
+    let folders = [context.settings.location.as_str(), &context.invocation.run(), "-"].concat();
+    if table.location().starts_with(&folders) && table.metadata_location().is_some() {
+        return Ok(());
+    }
+    let problem = format!("it lies at '{}', and this run's tables lie at {folders}…; remove it", table.location());
+    Err(Error::InvalidOutput { table: table.name().to_owned(), problem })
 }
 
 async fn copy(context: &Context<Settings>, name: &Identifier, watermark: NaiveDate) -> Result<(Table, Finished, u64)> {
@@ -109,7 +123,10 @@ mod tests {
     use serde_json::Value;
 
     fn settings() -> Settings {
-        Settings { location: canned::location("s3://lake/curated/pageviews_daily/") }
+        Settings {
+            location: canned::location("s3://lake/curated/pageviews_daily/"),
+            lease: canned::location("s3://lake/lease/"),
+        }
     }
 
     fn input() -> Input {
@@ -126,7 +143,7 @@ mod tests {
 
     #[tokio::test]
     async fn trusted_rows_are_copied_into_the_runs_own_table_and_folder() {
-        let aws = Aws::new([
+        let aws = Aws::holding_lease([
             glue::absent(),
             athena::started("q-1"),
             athena::succeeded("q-1", 500),
@@ -146,7 +163,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_table_that_is_there_is_taken_as_it_is() {
-        let aws = Aws::new([
+        let aws = Aws::holding_lease([
             glue::table(&temporary(0)),
             athena::started("q-2"),
             athena::succeeded("q-2", 0),
@@ -162,7 +179,7 @@ mod tests {
 
     #[tokio::test]
     async fn each_attempt_has_a_folder_of_its_own() {
-        let aws = Aws::new([
+        let aws = Aws::holding_lease([
             glue::absent(),
             athena::started("q-1"),
             athena::failed("q-1", "slow down", 1403, false),
@@ -180,7 +197,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_running_copy_is_attached_to() {
-        let aws = Aws::new([
+        let aws = Aws::holding_lease([
             glue::absent(),
             athena::started("q-1"),
             athena::running("q-1"),
@@ -189,7 +206,7 @@ mod tests {
             glue::table(&temporary(0)),
         ])
         .redriven(1);
-        let first = Aws::new([glue::absent(), athena::started("q-1"), athena::cancelled("q-1")]);
+        let first = Aws::holding_lease([glue::absent(), athena::started("q-1"), athena::cancelled("q-1")]);
 
         handle(&first.context(settings()), input()).await.unwrap_err();
         handle(&aws.context(settings()), input()).await.unwrap();

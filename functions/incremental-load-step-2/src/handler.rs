@@ -18,11 +18,24 @@
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
-use shared::sql::{Identifier, Template};
-use shared::{Context, Error, Result, sql};
+use shared::config::Variables;
+use shared::sql::{Identifier, Location, Template};
+use shared::{Context, Error, Result, config, lease, sql};
 
 const ADD_COMPUTED: Template = sql::trino("add_computed", include_str!("../sql/add_computed.sql"));
 const COUNT_COMPUTED: Template = sql::trino("count_computed", include_str!("../sql/count_computed.sql"));
+
+/// Where the lease is.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    lease: Location,
+}
+
+impl config::Settings for Settings {
+    fn read(variables: &mut Variables<'_>) -> Option<Self> {
+        Some(Self { lease: variables.get("LEASE_LOCATION")? })
+    }
+}
 
 /// The first day to compute, and the last that the output has; none if it is empty, as only a full refresh finds it.
 #[derive(Debug, Deserialize)]
@@ -44,7 +57,8 @@ pub(crate) struct Output {
 }
 
 /// Adds, then proves that it was added once.
-pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
+pub(crate) async fn handle(context: &Context<Settings>, input: Input) -> Result<Output> {
+    lease::renew(context, &context.settings.lease).await?;
     let table = context.temporary_table()?;
     let watermark = input.watermark;
     let statement = ADD_COMPUTED.render(&[
@@ -71,7 +85,12 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
 }
 
 /// How many computed rows the table holds, and how many of them are of the output's last day.
-async fn count(context: &Context, table: &Identifier, watermark: NaiveDate, latest_day: NaiveDate) -> Result<[u64; 2]> {
+async fn count(
+    context: &Context<Settings>,
+    table: &Identifier,
+    watermark: NaiveDate,
+    latest_day: NaiveDate,
+) -> Result<[u64; 2]> {
     let statement = COUNT_COMPUTED.render(&[
         ("database", (&context.config.database).into()),
         ("table", table.into()),
@@ -85,7 +104,11 @@ async fn count(context: &Context, table: &Identifier, watermark: NaiveDate, late
 #[cfg(test)]
 mod tests {
     use super::*;
-    use canned::{Aws, RUN, Reply, athena};
+    use canned::{Aws, RUN, Reply, athena, s3};
+
+    fn settings() -> Settings {
+        Settings { lease: canned::location("s3://lake/lease/") }
+    }
 
     fn input(full_refresh: bool) -> Input {
         let day = |day| NaiveDate::from_ymd_opt(2026, 1, day).unwrap();
@@ -102,9 +125,9 @@ mod tests {
 
     #[tokio::test]
     async fn days_from_the_watermark_on_are_added() {
-        let aws = Aws::new([add("q-1", 12), count("12", "5")].concat());
+        let aws = Aws::holding_lease([add("q-1", 12), count("12", "5")].concat());
 
-        let output = handle(&aws.context(()), input(false)).await.unwrap();
+        let output = handle(&aws.context(settings()), input(false)).await.unwrap();
 
         assert_eq!(output, Output { query_execution_id: "q-1".to_owned(), rows: 12, bytes_scanned: 700 });
         let statement = &aws.statements()[0];
@@ -120,10 +143,11 @@ mod tests {
 
     #[tokio::test]
     async fn after_a_lost_reply_the_same_query_is_the_answer() {
-        let aws = Aws::new([add("q-1", 12), count("12", "5"), add("q-1", 12), count("12", "5")].concat());
+        let once = || [add("q-1", 12), count("12", "5")].concat();
+        let aws = Aws::holding_lease([once(), s3::renewed().to_vec(), once()].concat());
 
-        let first = handle(&aws.context(()), input(false)).await.unwrap();
-        let second = handle(&aws.context(()), input(false)).await.unwrap();
+        let first = handle(&aws.context(settings()), input(false)).await.unwrap();
+        let second = handle(&aws.context(settings()), input(false)).await.unwrap();
 
         assert_eq!(first, second);
         assert_eq!(aws.tokens()[0], aws.tokens()[2]);
@@ -131,33 +155,33 @@ mod tests {
 
     #[tokio::test]
     async fn a_statement_that_ran_before_adds_nothing_and_that_is_success() {
-        let aws = Aws::new([add("q-2", 0), count("12", "5")].concat());
+        let aws = Aws::holding_lease([add("q-2", 0), count("12", "5")].concat());
 
-        assert_eq!(handle(&aws.context(()), input(false)).await.unwrap().rows, 12);
+        assert_eq!(handle(&aws.context(settings()), input(false)).await.unwrap().rows, 12);
     }
 
     #[tokio::test]
     async fn rows_that_were_added_twice_are_an_error() {
-        let aws = Aws::new([add("q-1", 12), count("24", "10")].concat());
+        let aws = Aws::holding_lease([add("q-1", 12), count("24", "10")].concat());
 
-        assert_eq!(handle(&aws.context(()), input(false)).await.unwrap_err().code(), "OutputChanged");
+        assert_eq!(handle(&aws.context(settings()), input(false)).await.unwrap_err().code(), "OutputChanged");
     }
 
     #[tokio::test]
     async fn the_last_day_is_not_taken_from_the_analysts() {
-        let aws = Aws::new([add("q-1", 3), count("3", "0")].concat());
-        let error = handle(&aws.context(()), input(false)).await.unwrap_err();
+        let aws = Aws::holding_lease([add("q-1", 3), count("3", "0")].concat());
+        let error = handle(&aws.context(settings()), input(false)).await.unwrap_err();
         assert_eq!(error.code(), "RawDataMissing");
 
-        let refresh = Aws::new([add("q-1", 3), count("3", "0")].concat());
-        assert_eq!(handle(&refresh.context(()), input(true)).await.unwrap().rows, 3);
+        let refresh = Aws::holding_lease([add("q-1", 3), count("3", "0")].concat());
+        assert_eq!(handle(&refresh.context(settings()), input(true)).await.unwrap().rows, 3);
     }
 
     #[tokio::test]
     async fn after_a_redrive_what_failed_is_run_again() {
         let failed = [athena::started("q-1"), athena::failed("q-1", "HIVE_BAD_DATA", 100, false)];
-        let aws = Aws::new([failed.to_vec(), add("q-2", 12), count("12", "5")].concat()).redriven(1);
+        let aws = Aws::holding_lease([failed.to_vec(), add("q-2", 12), count("12", "5")].concat()).redriven(1);
 
-        assert_eq!(handle(&aws.context(()), input(false)).await.unwrap().query_execution_id, "q-2");
+        assert_eq!(handle(&aws.context(settings()), input(false)).await.unwrap().query_execution_id, "q-2");
     }
 }

@@ -126,11 +126,7 @@ fn sharing<'a>(previous: &Table, tables: &'a [Table]) -> Result<Vec<&'a Table>> 
         let problem = format!("its location '{}' {problem}", previous.location());
         Error::InvalidOutput { table: PREVIOUS.to_owned(), problem }
     })?;
-    let shares = |table: &&Table| {
-        let metadata = table.metadata_location().is_some_and(|metadata| folder.overlaps(metadata));
-        table.name() != PREVIOUS && (metadata || !table.location().is_empty() && folder.overlaps(table.location()))
-    };
-    Ok(tables.iter().filter(shares).collect())
+    Ok(tables.iter().filter(|table| table.name() != PREVIOUS && table.refers_to(&folder)).collect())
 }
 
 /// Whether this is the temporary table of a run whose swap has since been replaced: same folder, nothing else's.

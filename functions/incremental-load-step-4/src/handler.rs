@@ -48,29 +48,35 @@ pub(crate) struct OutputVersion {
 /// What is live now, and what is ready for a rollback.
 #[derive(Debug, PartialEq, Serialize)]
 pub(crate) struct Output {
-    location: String,
+    published: Published,
     previous_location: String,
     previous_metadata_location: String,
+}
+
+/// The output as it is now.
+#[derive(Debug, PartialEq, Serialize)]
+pub(crate) struct Published {
+    location: String,
+    metadata_location: String,
 }
 
 /// Swaps unless that has been done, then notes the replaced version.
 pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let live = output(context).await?;
-    if !is_swapped(&live, &input) {
-        swap(context, &live, &input).await?;
-    }
+    let metadata_location = match live.metadata_location() {
+        Some(metadata_location) if is_swapped(&live, &input) => metadata_location.to_owned(),
+        _ => swap(context, &live, &input).await?,
+    };
+    let published = Published { location: input.temporary_location, metadata_location };
     let OutputVersion { location, metadata_location, pageviews_seen, .. } = input.output;
     let pageviews_seen = pageviews_seen.as_deref();
     let replaced = State { location: &location, metadata_location: &metadata_location, pageviews_seen };
     context.catalog.put(PREVIOUS, &live, &replaced).await?;
-    Ok(Output {
-        location: input.temporary_location,
-        previous_location: location,
-        previous_metadata_location: metadata_location,
-    })
+    Ok(Output { published, previous_location: location, previous_metadata_location: metadata_location })
 }
 
-async fn swap(context: &Context, live: &Table, input: &Input) -> Result<()> {
+/// The metadata file that is live now.
+async fn swap(context: &Context, live: &Table, input: &Input) -> Result<String> {
     let expected = &input.output.version;
     if live.version() != expected {
         let problem = format!("{OUTPUT} is at version {}, the run began with {expected}", live.version());
@@ -85,6 +91,7 @@ async fn swap(context: &Context, live: &Table, input: &Input) -> Result<()> {
         Err(Error::OutputChanged { .. }) if is_swapped(&output(context).await?, input) => Ok(()),
         other => other,
     }
+    .map(|()| metadata_location.to_owned())
 }
 
 async fn output(context: &Context) -> Result<Table> {
@@ -155,7 +162,7 @@ mod tests {
 
         let output = handle(&aws.context(()), input()).await.unwrap();
 
-        assert_eq!((output.location.as_str(), output.previous_location.as_str()), (NEW, OLD));
+        assert_eq!((output.published.location.as_str(), output.previous_location.as_str()), (NEW, OLD));
         let swap = &aws.bodies(glue::UPDATE)[0];
         assert_eq!((swap["VersionId"].as_str(), swap["SkipArchive"].as_bool()), (Some("7"), Some(true)));
         assert_eq!(swap["TableInput"]["Name"], OUTPUT);

@@ -22,9 +22,8 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use shared::config::Variables;
 use shared::context::OUTPUT;
-use shared::lake::is_visible;
 use shared::objects::Address;
-use shared::seen::{self, Looking, Manifest};
+use shared::seen::{self, Manifest};
 use shared::sql::Location;
 use shared::{Context, Error, Result, config};
 
@@ -66,7 +65,7 @@ pub(crate) struct Output {
 pub(crate) async fn handle(context: &Context<Settings>, _: Input) -> Result<Output> {
     let live = context.catalog.table(OUTPUT).await?;
     let seen_before = live.as_ref().and_then(|live| live.pageviews_seen()).map(str::to_owned);
-    let looking = look(context).await?;
+    let looking = seen::list(&context.lake, &context.settings.pageviews).await?;
     let files = looking.files();
     let now = looking.manifest();
     let seen_location = write(context, &now).await?;
@@ -75,52 +74,6 @@ pub(crate) async fn handle(context: &Context<Settings>, _: Input) -> Result<Outp
     let (unseen_since, unseen_days, days) = (unseen.first().copied(), unseen.len(), now.days().len());
     tracing::info!(files, days, unseen_days, unseen_since = ?unseen_since, "listed");
     Ok(Output { seen_location, seen_before, unseen_since, unseen_days, days, files })
-}
-
-async fn look(context: &Context<Settings>) -> Result<Looking> {
-    let root = &context.settings.pageviews;
-    let mut looking = Looking::default();
-    let visit = |file: shared::lake::Listed<'_>| {
-        let day = day_of(file.name).map_err(|problem| invalid(&[root.as_str(), file.name, " ", &problem]))?;
-        if let Some(day) = day {
-            looking.add(day, file);
-        }
-        Ok(())
-    };
-    context.lake.visit(root, visit).await?;
-    Ok(looking)
-}
-
-/// The day of the file with this key below the root; `None` for what no query reads: hidden files and the marker objects
-/// that some tools leave for folders.
-fn day_of(key: &str) -> Result<Option<NaiveDate>, String> {
-    const KEYS: [(&str, usize); 3] = [("year=", 4), ("month=", 2), ("day=", 2)];
-    let (mut rest, mut numbers) = (key, [0; 3]);
-    for ((key, digits), number) in KEYS.into_iter().zip(&mut numbers) {
-        let Some((folder, below)) = rest.split_once('/') else {
-            return if is_visible(rest) && !rest.is_empty() {
-                Err("lies outside every day= folder, where no query sees it".to_owned())
-            } else {
-                Ok(None)
-            };
-        };
-        *number = folder
-            .strip_prefix(key)
-            .filter(|number| number.len() == digits)
-            .and_then(parse)
-            .ok_or_else(|| format!("lies in {folder}/, which is not {key} and {digits} digits"))?;
-        rest = below;
-    }
-    let [year, month, day] = numbers;
-    let day = NaiveDate::from_ymd_opt(i32::try_from(year).unwrap_or(0), month, day).filter(|_| year > 0);
-    let day = day.ok_or_else(|| "lies in a folder that is not a date".to_owned())?;
-    let name = rest.rsplit('/').next().unwrap_or_default();
-    Ok((is_visible(name) && !name.is_empty()).then_some(day))
-}
-
-/// Digits only: Rust's own parser takes a sign.
-fn parse(digits: &str) -> Option<u32> {
-    digits.chars().all(|c| c.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
 }
 
 async fn write(context: &Context<Settings>, manifest: &Manifest) -> Result<String> {
@@ -149,14 +102,11 @@ async fn read(context: &Context<Settings>, address: Option<&str>) -> Result<Opti
     Ok(manifest)
 }
 
-fn invalid(parts: &[&str]) -> Error {
-    Error::InvalidLake { problem: parts.concat() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use canned::{Aws, RUN, Reply, glue, s3};
+    use shared::seen::{Looking, day_of};
 
     const ROOT: &str = "raw/pageviews/";
     const SEEN: &str = "s3://lake/curated/seen/";
@@ -180,7 +130,7 @@ mod tests {
     fn manifest(listing: &[(&str, &str)]) -> Vec<u8> {
         let mut looking = Looking::default();
         for (name, etag) in listing {
-            let file = shared::lake::Listed { name, etag, size: 1 };
+            let file = shared::lake::Listed { name, etag, size: 1, modified: None };
             looking.add(day_of(name).unwrap().unwrap(), file);
         }
         looking.manifest().to_bytes().unwrap()

@@ -14,6 +14,8 @@ const DAYS: u64 = 365;
 const OUTPUT_PER_MILLION: u64 = 2_700;
 /// Customers are a hundredth of the page views.
 const CUSTOMERS_SHARE: u64 = 100;
+/// Checks of the audit that look at the whole output, most of them at three of its four columns.
+const AUDITED_WHOLE: u64 = 3;
 /// What a statement takes that reads next to nothing.
 const SMALL_MILLIS: u64 = 3_000;
 /// What an invocation takes besides waiting for Athena.
@@ -37,24 +39,24 @@ struct Run {
 
 const FULL: Run = Run {
     name: "full",
-    states: 15,
-    invocations: 12,
+    states: 17,
+    invocations: 14,
     billed: 3,
     free: 5,
-    glue_requests: 10,
-    s3_requests: 5,
-    direct_states: 4 + 8 + 3 + 10 + 5 + 2,
+    glue_requests: 11,
+    s3_requests: 14,
+    direct_states: 6 + 8 + 3 + 11 + 14 + 2,
 };
 
 const INCREMENTAL: Run = Run {
     name: "incremental",
-    states: 19,
-    invocations: 16,
-    billed: 4,
+    states: 22,
+    invocations: 19,
+    billed: 5,
     free: 6,
-    glue_requests: 15,
-    s3_requests: 8,
-    direct_states: 4 + 10 + 4 + 15 + 8 + 4,
+    glue_requests: 16,
+    s3_requests: 23,
+    direct_states: 6 + 11 + 5 + 16 + 23 + 4,
 };
 
 /// Raw data of a size, and how long the statements take that read much of it.
@@ -86,10 +88,12 @@ impl Size {
         vec![0, self.bytes + self.customers(), self.output()]
     }
 
-    /// Two days are computed again: the last one of before, and the new one.
+    /// Two days are computed again: the last one of before, and the new one. The audit counts their raw rows, and reads the
+    /// new output once for each check that looks at all of it.
     fn incremental(&self) -> Vec<u64> {
         let days = |bytes: u64| bytes * 2 / DAYS;
-        vec![self.output(), self.output(), days(self.bytes) + self.customers(), days(self.output())]
+        let audit = days(self.bytes) + AUDITED_WHOLE * self.output();
+        vec![self.output(), self.output(), days(self.bytes) + self.customers(), days(self.output()), audit]
     }
 }
 
@@ -222,6 +226,9 @@ fn what_the_document_says_of_the_figures_holds() {
         let difference = more.total().to_f64() - less.total().to_f64();
         assert!(difference < 0.005, "{label}: less than half a cent lies between the two");
         assert!(ours.total() < direct.total() || !label.starts_with("1 GB"), "{label}: the functions cost less");
-        assert!(ours.total() > direct.total() || !label.starts_with("10 TB"), "{label}: the functions cost more");
+        assert!(
+            ours.total() > direct.total() || !label.starts_with("10 TB | full"),
+            "{label}: the functions cost more"
+        );
     }
 }

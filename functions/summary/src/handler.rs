@@ -1,55 +1,86 @@
-//! Tells what the run did, what it used and what that cost; and writes the run's metrics into the log.
+//! Tells what the run did, what it used and what that cost; writes its record into the lake and its metrics into the log.
 //!
-//! Input: what the state machine knows of the run. Output: the same, with usage and cost.
-//! Reads the history of its own execution; writes nothing but a line of the log.
+//! Input: what the state machine knows of the run, which may have failed. Output: the same, with usage and cost.
+//! Reads the history of its own execution; writes two small files below the runs' folder (see `record`) and a line of the log.
 //!
-//! Safe to run twice: it only reads, and answers the same, but for the time that it takes itself. The line of metrics
-//! may be there twice; see `metrics`.
+//! Safe to run twice: the files have the same names and the same content, but for the time at which they are written. The
+//! line of metrics may be there twice; see `metrics`.
 //!
-//! The output is published when this state begins, so it does not fail the run over what it cannot tell. If the history
-//! is not understood (`UsageUnknown`) or the region has no prices, the answer says so in place of the figures, and the
-//! log has an error. It fails when it may not read the history, since a right is missing then that no one would miss
-//! otherwise, and when Step Functions does not answer for all the retries of the state machine.
+//! Whatever there was to publish is published when this state begins, so it does not fail the run over what it cannot tell.
+//! If the history is not understood (`UsageUnknown`) or the region has no prices, the answer says so in place of the figures,
+//! and the log has an error. It fails when it may not read the history or write the record, since a right is missing then
+//! that no one would miss otherwise, and when a service does not answer for all the retries of the state machine.
 
 use std::time::SystemTime;
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::config::Variables;
 use shared::history::Event;
-use shared::{Context, Result, config, telemetry};
+use shared::objects::Address;
+use shared::sql::Location;
+use shared::{Context, Error, Result, config, telemetry};
 
 use crate::metrics::{self, Metric, Unit};
 use crate::prices::{Architecture, Cost};
+use crate::record::{self, Record, Span};
 use crate::spent::{self, Spent};
 
-/// What the functions are built for, which decides Lambda's prices.
+/// What the functions are built for, which decides Lambda's prices, and where the records are.
 #[derive(Debug)]
 pub(crate) struct Settings {
     architecture: Architecture,
+    runs: Location,
 }
 
 impl config::Settings for Settings {
     fn read(variables: &mut Variables<'_>) -> Option<Self> {
-        Some(Self { architecture: variables.get("FUNCTION_ARCHITECTURE")? })
+        let (architecture, runs) = (variables.get("FUNCTION_ARCHITECTURE"), variables.get("RUNS_LOCATION"));
+        Some(Self { architecture: architecture?, runs: runs? })
     }
 }
 
-/// What the run did. `deserialize_with` makes a null something that must be said.
+/// What the run did; null is what it did not come to. `deserialize_with` makes a null something that must be said.
 #[derive(Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Input {
-    mode: String,
+    #[serde(deserialize_with = "Option::deserialize")]
+    mode: Option<String>,
     #[serde(deserialize_with = "Option::deserialize")]
     logical_date: Option<String>,
     #[serde(deserialize_with = "Option::deserialize")]
     watermark: Option<NaiveDate>,
-    rows_before: u64,
-    rows_trusted: u64,
-    rows_computed: u64,
-    rows_after: u64,
+    /// Why the watermark is what it is.
+    #[serde(deserialize_with = "Option::deserialize")]
+    watermark_reason: Option<String>,
+    #[serde(deserialize_with = "Option::deserialize")]
+    rows_before: Option<u64>,
+    #[serde(deserialize_with = "Option::deserialize")]
+    rows_trusted: Option<u64>,
+    #[serde(deserialize_with = "Option::deserialize")]
+    rows_computed: Option<u64>,
+    #[serde(deserialize_with = "Option::deserialize")]
+    rows_after: Option<u64>,
     bytes_scanned: u64,
+    /// Each check with its numbers.
+    audit: Value,
+    /// The version of the output that the run began with, and the one that it published.
+    output_before: Value,
+    output_after: Value,
+    #[serde(deserialize_with = "Option::deserialize")]
+    failure: Option<Failure>,
+}
+
+/// What made the run fail.
+#[derive(Debug, Deserialize, PartialEq, Serialize)]
+pub(crate) struct Failure {
+    state: String,
+    error: String,
+    cause: String,
+    /// What failed after that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    then: Option<String>,
 }
 
 /// What the run did, used and cost.
@@ -78,22 +109,54 @@ pub(crate) async fn handle(context: &Context<Settings>, input: Input) -> Result<
         tracing::error!(reason, "the run's cost is unknown");
     }
     let output = Output { input, usage: spent.ok(), cost };
+    record(context, &events, &output).await?;
     let line = metrics::line(&context.invocation.execution_arn, context.now(), &output.metrics(&events, context.now()));
     telemetry::metrics(&line);
     Ok(output)
 }
 
+/// Writes the record and the lineage.
+async fn record(context: &Context<Settings>, events: &[Event], output: &Output) -> Result<()> {
+    let started = events.first().map_or_else(|| context.now(), |first| first.at);
+    let span = Span::new(started, context.now());
+    let (invocation, runs) = (&context.invocation, &context.settings.runs);
+    let run = invocation.run();
+    let lineage = record::lineage(invocation, context.config.database.as_str(), span, output);
+    let files = [
+        (span.file_name(&run), serde_json::to_vec_pretty(&Record::new(invocation, span, output))),
+        (span.lineage_name(&run), serde_json::to_vec_pretty(&lineage)),
+    ];
+    for (name, content) in files {
+        let content = content.map_err(|problem| Error::InvalidAnswer { problem: problem.to_string() })?;
+        context.objects.put(&Address::within(runs, &name), content.into()).await?;
+    }
+    Ok(())
+}
+
 impl Output {
+    pub(crate) fn has_failed(&self) -> bool {
+        self.input.failure.is_some()
+    }
+
+    /// The name of the error and its cause.
+    pub(crate) fn failure(&self) -> Option<(&str, &str)> {
+        self.input.failure.as_ref().map(|failure| (failure.error.as_str(), failure.cause.as_str()))
+    }
+
+    pub(crate) fn rows_after(&self) -> Option<u64> {
+        self.input.rows_after
+    }
+
     fn metrics(&self, events: &[Event], now: SystemTime) -> Vec<Metric> {
         let metric = |name, unit, value: u64| Metric { name, unit, value: json!(value) };
         let (usage, input) = (self.usage.as_ref(), &self.input);
         let bytes = usage.map_or(input.bytes_scanned, |usage| usage.bytes_scanned);
         let mut metrics = vec![
             metric("RunMilliseconds", Unit::Milliseconds, millis_since_start(events, now)),
-            metric("RowsComputed", Unit::Count, input.rows_computed),
-            metric("RowsAfter", Unit::Count, input.rows_after),
             metric("BytesScanned", Unit::Bytes, bytes),
         ];
+        let rows = [("RowsComputed", input.rows_computed), ("RowsAfter", input.rows_after)];
+        metrics.extend(rows.into_iter().filter_map(|(name, rows)| Some(metric(name, Unit::Count, rows?))));
         if let Some(usage) = usage {
             let requests = usage.requests;
             let requests = requests.athena + requests.glue + requests.s3 + requests.states;
@@ -122,8 +185,7 @@ mod tests {
 
     use super::*;
     use crate::prices::Prices;
-    use canned::{Aws, Reply, states};
-    use serde_json::Value;
+    use canned::{Aws, Reply, s3, states};
 
     fn input() -> Input {
         serde_json::from_value(fixture()).unwrap()
@@ -139,7 +201,7 @@ mod tests {
     }
 
     fn settings() -> Settings {
-        Settings { architecture: Architecture::X86_64 }
+        Settings { architecture: Architecture::X86_64, runs: canned::location("s3://lake/runs/") }
     }
 
     fn answer() -> Value {
@@ -163,7 +225,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_run_is_told_with_what_it_used_and_cost() {
-        let aws = Aws::new([history(&answer())]);
+        let aws = Aws::new([history(&answer()), s3::done(), s3::done()]);
 
         let output = handle(&aws.context(settings()), input()).await.unwrap();
 
@@ -184,7 +246,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_answers_the_same_twice() {
-        let aws = Aws::new([history(&answer()), history(&answer())]);
+        let aws = Aws::new([history(&answer()), s3::done(), s3::done(), history(&answer()), s3::done(), s3::done()]);
 
         let first = handle(&aws.context(settings()), input()).await.unwrap();
         // Each invocation begins to count anew.
@@ -195,7 +257,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_cannot_be_told_does_not_fail_the_run() {
-        let aws = Aws::new([history(&json!({"Payload": {}}))]);
+        let aws = Aws::new([history(&json!({"Payload": {}})), s3::done(), s3::done()]);
 
         let output = handle(&aws.context(settings()), input()).await.unwrap();
 
@@ -243,7 +305,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_metrics_are_those_that_alarm_and_dashboard_look_for() {
-        let aws = Aws::new([history(&answer())]);
+        let aws = Aws::new([history(&answer()), s3::done(), s3::done()]);
         let output = handle(&aws.context(settings()), input()).await.unwrap();
         let start = UNIX_EPOCH + Duration::from_secs(1);
         let events = [Event { id: 1, previous: 0, at: UNIX_EPOCH, what: shared::history::What::Other }];

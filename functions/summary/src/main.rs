@@ -5,6 +5,7 @@ mod example;
 mod handler;
 mod metrics;
 mod prices;
+mod record;
 mod spent;
 
 fn main() -> std::process::ExitCode {

@@ -29,6 +29,7 @@ fn answer(rows_before: u64, unseen_since: Option<&str>) -> Value {
         "query_execution_id": "q", "output": {"version": "7", "location": "s3://lake/output"}, "row_count": rows_before,
         "watermark": watermark, "rows": 5, "bytes_scanned": 10, "temporary_location": "s3://lake/temporary",
         "seen_location": "s3://lake/seen/2.json", "seen_before": "s3://lake/seen/1.json", "unseen_since": unseen_since,
+        "checks": [], "published": {"location": "s3://lake/temporary", "metadata_location": "s3://lake/m.json"},
     } })
 }
 
@@ -243,9 +244,35 @@ fn every_failure_ends_in_one_place_which_names_state_error_and_cause() {
             assert_eq!(error, "QueryFailed", "{state}");
             assert_eq!(cause, json!({"state": state, "error": "QueryFailed", "cause": told}));
             assert_eq!(last(&world), (StateType::Fail, "Failed".to_owned()), "{state}");
+            let entered = entered(&world);
+            let way_out: Vec<&str> = ["Clean Up", "Summary"].into_iter().filter(|one| *one != state).collect();
+            assert!(way_out.iter().all(|one| entered.contains(&(*one).to_owned())), "{state}: {entered:?}");
             assert_eq!(world.attempts.lock().unwrap()[&state], 1, "{state}: a failed query is not repeated");
         }
     }
+}
+
+#[test]
+fn a_run_that_meets_another_ends_at_once_and_cleans_nothing_up() {
+    let failing = Some(("Acquire Lease".to_owned(), "AnotherRunInProgress".to_owned(), usize::MAX));
+    let world = World { rows_before: 9, failing, ..World::default() };
+    let (error, cause) = failure(&run(&world, json!({})));
+    assert_eq!((error.as_str(), &cause["state"]), ("AnotherRunInProgress", &json!("Acquire Lease")));
+    assert_eq!(entered(&world), ["Acquire Lease"]);
+}
+
+#[test]
+fn the_summary_knows_what_made_the_run_fail() {
+    let failing = Some(("Audit".to_owned(), "AuditFailed".to_owned(), usize::MAX));
+    let world = World { rows_before: 9, failing, cause: "as asked".to_owned(), ..World::default() };
+    failure(&run(&world, json!({})));
+    let payload = world.payloads.lock().unwrap()["Summary"].clone();
+    let failure = json!({"state": "Audit", "error": "AuditFailed", "cause": "as asked"});
+    assert_eq!(
+        (&payload["failure"], &payload["output_after"], &payload["rows_after"]),
+        (&failure, &Value::Null, &Value::Null)
+    );
+    assert_eq!(payload["output_before"]["version"], "7");
 }
 
 #[test]
@@ -271,7 +298,8 @@ fn an_answer_that_is_none_is_told_by_the_state_that_got_it() {
     }
     let world = Silent(World::default());
     let (error, cause) = failure(&run_with(&world, &world.0, json!({})));
-    assert_eq!((error.as_str(), &cause["state"]), ("States.QueryEvaluationError", &json!("Create Glue DB")));
+    assert_eq!((error.as_str(), &cause["state"]), ("States.QueryEvaluationError", &json!("Acquire Lease")));
+    assert_eq!(cause["then"], "Summary failed, too: States.QueryEvaluationError");
 }
 
 #[test]
@@ -279,6 +307,7 @@ fn an_input_that_is_not_understood_touches_nothing() {
     let cases = [
         (json!({"full_refresh": 1}), "full_refresh must be true or false; it is 1"),
         (json!({"full_refresh": null}), "full_refresh must be true or false; it is null"),
+        (json!({"allow_shrinking": "yes"}), "allow_shrinking must be true or false; it is yes"),
         (json!({"ful_refresh": true}), "unknown field ful_refresh"),
         (json!({"lookback_days": "3"}), "lookback_days must be a whole number from 0 to 3650; it is 3"),
         (json!({"lookback_days": null}), "lookback_days must be a whole number from 0 to 3650; it is null"),
@@ -361,10 +390,29 @@ fn the_watermark_is_the_oldest_of_the_last_day_the_unseen_one_and_the_looked_bac
 }
 
 #[test]
+fn the_summary_knows_why_the_watermark_is_what_it_is() {
+    let cases = [
+        (json!({}), None, "latest_day"),
+        (json!({}), Some("2026-01-31"), "latest_day"),
+        (json!({}), Some("2026-01-09"), "unseen_files"),
+        (json!({"lookback_days": 3}), None, "lookback_days"),
+        (json!({"lookback_days": 3}), Some("2026-01-28"), "lookback_days"),
+        (json!({"lookback_days": 3}), Some("2026-01-09"), "unseen_files"),
+        (json!({"full_refresh": true}), Some("2026-01-09"), "full_refresh"),
+    ];
+    for (input, unseen_since, expected) in cases {
+        let payload = sent("Summary", input.clone(), unseen_since);
+        assert_eq!(payload["watermark_reason"], expected, "{input}, unseen since {unseen_since:?}");
+    }
+}
+
+#[test]
 fn the_manifest_goes_from_the_listing_to_those_who_note_it() {
     for state in ["Load Pageviews Partitions", "Incremental Load Step 4"] {
         assert_eq!(sent(state, json!({}), None)["seen_location"], "s3://lake/seen/2.json", "{state}");
     }
+    assert_eq!(sent("Audit", json!({}), None)["seen_location"], "s3://lake/seen/2.json");
+    assert_eq!(sent("Audit", json!({"allow_shrinking": true}), None)["allow_shrinking"], true);
     assert_eq!(sent("Query Count", json!({}), None)["seen_before"], "s3://lake/seen/1.json");
     let world = World::default();
     output(&run(&world, json!({})));

@@ -11,6 +11,8 @@ pub struct Clients {
     pub athena: aws_sdk_athena::Client,
     /// AWS Glue.
     pub glue: aws_sdk_glue::Client,
+    /// AWS Lambda.
+    pub lambda: aws_sdk_lambda::Client,
     /// Amazon S3.
     pub s3: aws_sdk_s3::Client,
     /// AWS Step Functions.
@@ -25,6 +27,7 @@ impl Clients {
         Self {
             athena: aws_sdk_athena::Client::new(&config),
             glue: aws_sdk_glue::Client::new(&config),
+            lambda: aws_sdk_lambda::Client::new(&config),
             s3: aws_sdk_s3::Client::from_conf(s3),
             states: aws_sdk_sfn::Client::new(&config),
         }

@@ -35,6 +35,16 @@ pub enum Error {
     /// Files were not loaded.
     #[error("{0}")]
     NotLoaded(String),
+    /// A function that an operator invoked failed.
+    #[error("{function} failed: {error}: {message}")]
+    Function {
+        /// The function's name.
+        function: String,
+        /// Its error's name.
+        error: String,
+        /// Why.
+        message: String,
+    },
     /// The proof could not be computed.
     #[error(transparent)]
     Recompute(#[from] RecomputeError),

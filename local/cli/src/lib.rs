@@ -9,6 +9,7 @@
 //! - [`raw_zone`]: the layout that data is loaded in; [`load`]: a folder in that layout, checked.
 //! - [`inbox`]: plain files on their way into the lake's inbox.
 //! - [`loads`]: what the pipeline writes down of each of them.
+//! - [`records`]: what each run writes down of itself.
 //! - [`rows`], [`recompute`]: the pipeline's output, recomputed from raw without the engine.
 //! - [`history`]: an execution's events as what each state did.
 //! - [`console`], [`error`]: what a person is told.
@@ -25,6 +26,7 @@ pub mod load;
 pub mod loads;
 pub mod raw_zone;
 pub mod recompute;
+pub mod records;
 pub mod rows;
 pub mod session;
 pub mod template;

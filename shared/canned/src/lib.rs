@@ -95,6 +95,11 @@ impl Aws {
         Self { script: Arc::new(Mutex::new(script)), lake: None, clock: Arc::default(), invocation, seconds: 60 }
     }
 
+    /// Answers with `replies` once the execution's lease is renewed.
+    pub fn holding_lease(replies: impl IntoIterator<Item = Reply>) -> Self {
+        Self::new(s3::renewed().into_iter().chain(replies))
+    }
+
     /// Answers by a lake that remembers.
     pub fn over(lake: &lake::Lake) -> Self {
         Self { lake: Some(lake.clone()), ..Self::new([]) }

@@ -7,6 +7,22 @@ use crate::Reply;
 /// `GetExecutionHistory`.
 pub const HISTORY: &str = "AWSStepFunctions.GetExecutionHistory";
 
+/// `DescribeExecution`.
+pub const DESCRIBE: &str = "AWSStepFunctions.DescribeExecution";
+
+/// An execution stands like this: `RUNNING`, `SUCCEEDED`, …
+pub fn stands(status: &str) -> Reply {
+    let execution = json!({
+        "executionArn": "arn:x", "stateMachineArn": "arn:y", "startDate": 0, "status": status,
+    });
+    Reply::ok(DESCRIBE, &execution)
+}
+
+/// There is no such execution.
+pub fn unknown() -> Reply {
+    Reply::refused(DESCRIBE, "ExecutionDoesNotExist")
+}
+
 /// A history: its events are numbered from 1, each a second after the one before it.
 pub fn history(events: &[Value]) -> Reply {
     let numbered = events.iter().zip(1..).map(|(event, id)| {

@@ -8,3 +8,4 @@ mod callers;
 mod inbox;
 mod proof;
 mod taken_away;
+mod way_out;

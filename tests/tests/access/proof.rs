@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tests::{Asked, Cloud, Deployment, repository};
 
 use crate::atoms::Apart;
-use crate::inbox;
+use crate::{inbox, way_out};
 
 /// What only AWS itself uses, so that no run here asks for it: action, and why and where that is written.
 const USED_BY_AWS: &[(&str, &str)] = &[
@@ -111,6 +111,7 @@ async fn recording(parameters: &[(&str, &str)]) -> Vec<Asked> {
     let _ = run(json!({"full_refresh": true, "logical_date": "2026-02-03T00:00:00Z"})).await;
     swap_again(&cloud).await;
     inbox::drop_files(&cloud).await;
+    way_out::take(&cloud).await;
     let asked = cloud.asked();
     assert!(asked.len() > 100, "the recording is too short to prove anything: {}", asked.len());
     asked

@@ -90,10 +90,13 @@ fn tasks_react_to_names_that_exist() {
 fn every_error_of_ours_is_either_retried_or_final() {
     // What no retry can mend: the execution fails with this name, and its cause says what to do.
     let last = [
+        "AnotherRunInProgress",
+        "AuditFailed",
         "InvalidAnswer",
         "InvalidConfig",
         "InvalidInput",
         "InvalidLake",
+        "InvalidLease",
         "InvalidOutput",
         "InvalidStatement",
         "OutputChanged",

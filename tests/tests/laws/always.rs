@@ -15,7 +15,7 @@ use crate::trial;
 const PUBLISHERS: [&str; 2] = ["Full Load", "Incremental Load Step 4"];
 
 /// Whether a failed run removes its temporary table. Until it does, the next run must bear with it.
-const CLEANS_UP: bool = false;
+const CLEANS_UP: bool = true;
 
 /// What a state meets whenever it is tried.
 struct Kind {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use aws_sdk_glue::operation::get_tables::GetTablesError;
 use chrono::{Days, NaiveDate};
 use pageviews::recompute::DailyViews;
 use serde::Deserialize;
@@ -175,7 +176,12 @@ impl Laboratory {
     /// The tables that the catalog has beside those that a run leaves behind.
     pub async fn leftovers(&self) -> BTreeSet<String> {
         const LASTING: [&str; 5] = ["customers", "pageviews", "pageviews_daily", "pageviews_daily_previous", "rejects"];
-        let tables = self.cloud.glue().get_tables().database_name("appdb").send().await.expect("tables");
+        let tables = match self.cloud.glue().get_tables().database_name("appdb").send().await {
+            Err(error) if error.as_service_error().is_some_and(GetTablesError::is_entity_not_found_exception) => {
+                return BTreeSet::new();
+            }
+            tables => tables.expect("tables"),
+        };
         let names = tables.table_list().iter().map(|table| table.name().to_owned());
         names.filter(|name| !LASTING.contains(&name.as_str())).collect()
     }

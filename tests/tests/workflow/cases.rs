@@ -1,6 +1,7 @@
 //! The cases that are folders: `tests/workflow/<case>/<step>/{raw/…, run.json}`. A file of `raw/` replaces one of the same
 //! name of an earlier step. In `run.json`, `remove` names raw files that go before the run, `enters` states that it must
-//! enter, and `output` fields that its output must have.
+//! enter, and `output` fields that its output must have; or `fails` says with which `error` the run must fail, and what its
+//! `cause` must hold: then the output stays as it was.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tests::Cloud;
 
-use crate::recomputation::assert_output_equals;
+use crate::recomputation::{assert_output_equals, output};
 use crate::trial;
 
 /// One trial a folder.
@@ -39,6 +40,15 @@ async fn run(case: PathBuf) {
             let file = file.as_str().expect("a raw file's name");
             std::fs::remove_file(raw_so_far.path().join(file)).expect("a file of an earlier step");
             cloud.remove_raw(file).await;
+        }
+        if run["fails"].is_object() {
+            let before = output(&cloud).await;
+            let execution = cloud.run(&run["input"]).await;
+            assert_eq!(execution.error, run["fails"]["error"], "{}: {}", step.display(), execution.cause);
+            let expected = run["fails"]["cause"].as_str().expect("a part of the cause");
+            assert!(execution.cause.contains(expected), "{}: {}", step.display(), execution.cause);
+            assert_eq!(output(&cloud).await, before, "{}: a run that fails leaves the output alone", step.display());
+            continue;
         }
         let execution = cloud.run(&run["input"]).await.succeeded();
         for state in run["enters"].as_array().into_iter().flatten() {

@@ -123,29 +123,35 @@ impl ByHand<'_> {
     }
 
     /// What follows, to the swap; over an output that ends with the 26th and is refreshed from there.
-    async fn refresh(&self, listed: &Value, between: impl AsyncFnOnce()) {
+    /// Files come before Step 2, and between it and the audit.
+    async fn refresh(&self, listed: &Value, before: impl AsyncFnOnce(), after: impl AsyncFnOnce()) {
         let query = self.state("Query Count", json!({"seen_before": listed["seen_before"]})).await;
         let count = self.state("Get Count", json!({"query_execution_id": query["query_execution_id"]})).await;
         let (watermark, output) = (&count["watermark"], &query["output"]);
         assert_eq!(watermark, "2026-01-26");
         let copied = self.state("Incremental Load Step 1", json!({"watermark": watermark})).await;
-        between().await;
+        before().await;
         let days = json!({"watermark": watermark, "latest_day": watermark, "full_refresh": false});
         self.state("Incremental Load Step 2", days).await;
+        after().await;
+        let seen_location = &listed["seen_location"];
+        let audit = json!({"watermark": watermark, "seen_location": seen_location, "allow_shrinking": false});
+        let audited = self.state("Audit", audit).await;
+        assert_eq!(audited["changed_days"], json!(["2026-01-05", "2026-01-06", "2026-01-20", "2026-01-26"]));
         self.state("Incremental Load Step 3", json!({"output_version": output["version"]})).await;
         let swap = json!({
-            "temporary_location": copied["temporary_location"], "seen_location": listed["seen_location"],
-            "output": output,
+            "temporary_location": copied["temporary_location"], "seen_location": seen_location, "output": output,
         });
         self.state("Incremental Load Step 4", swap).await;
         self.state("Incremental Load Step 5", json!({})).await;
+        assert_eq!(self.state("Clean Up", json!({})).await["released"], true);
     }
 }
 
 async fn while_a_refresh_runs() {
     let lake = Lake::loaded().await;
-    let run =
-        ByHand { cloud: &lake.cloud, arn: "arn:aws:states:us-east-1:000000000000:execution:m:by-hand".to_owned() };
+    let run = ByHand { cloud: &lake.cloud, arn: lake.cloud.execution_arn("by-hand").await };
+    run.state("Acquire Lease", json!({})).await;
 
     let listed = run.list().await;
     assert_eq!(listed["unseen_since"], Value::Null);
@@ -153,7 +159,9 @@ async fn while_a_refresh_runs() {
     lake.views("06", "late", "/in a new folder").await;
     lake.views("26", "late", "/of the last day").await;
     run.register(&listed).await;
-    run.refresh(&listed, async || lake.views("20", "late", "/before step 2").await).await;
+    let before = async || lake.views("20", "late", "/before step 2").await;
+    let after = async || lake.views("26", "later", "/after step 2, which the audit must not take for a loss").await;
+    run.refresh(&listed, before, after).await;
     let counted = output(&lake.cloud).await;
     assert_eq!(counted.views(), 4, "the three first files and the late one of the last day, which was read");
 
@@ -225,7 +233,10 @@ async fn last_day_lost() {
     lake.views("26", "a", "/a").await;
     lake.run().await;
     lake.remove("05", "a").await;
-    assert_eq!(lake.run().await["watermark"], "2026-01-05", "any other day may go");
+    let refused = lake.cloud.run(&json!({})).await;
+    assert_eq!(refused.error, "AuditFailed", "no other day goes either, {}", refused.cause);
+    let allowed = lake.cloud.run(&json!({"allow_shrinking": true})).await.succeeded();
+    assert_eq!(allowed.output["watermark"], "2026-01-05", "unless it is meant");
 }
 
 async fn manifests_come_and_go() {

@@ -11,6 +11,7 @@ mod cost;
 mod inbox;
 mod late;
 mod recomputation;
+mod safety;
 mod stories;
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -19,6 +20,7 @@ fn main() {
     let mut trials = cases::trials();
     trials.extend(inbox::trials());
     trials.extend(late::trials());
+    trials.extend(safety::trials());
     trials.extend(stories::trials());
     trials.extend(cost::trials());
     libtest_mimic::run(&Arguments::from_args(), trials).exit();

@@ -28,6 +28,11 @@ pub fn raw(days: u32, views: u64, from: (i32, u32, u32)) -> TempDir {
     folder
 }
 
+/// One more day in `folder`.
+pub fn generate_day(folder: &std::path::Path, day: (i32, u32, u32), views: u64) {
+    generate(folder, NaiveDate::from_ymd_opt(day.0, day.1, day.2).expect("a date"), 1, views);
+}
+
 /// The same generator that `pageviews generate` uses, through the command itself.
 fn generate(folder: &std::path::Path, start: NaiveDate, days: u32, views: u64) {
     Cloud::command()

@@ -48,16 +48,16 @@ fn check_destinations(iam: &Authority, function: &Function) -> Result<()> {
     Ok(())
 }
 
-/// No local clock starts executions, so a schedule's role is asked for when it is deployed: on AWS the missing right would
+/// No local clock starts anything, so a schedule's role is asked for when it is deployed: on AWS the missing right would
 /// show at night, in a queue.
 fn check_schedule(iam: &Authority, schedule: &Schedule) -> Result<()> {
     let Some(role_arn) = &schedule.role_arn else { return Ok(()) };
-    let session = iam.assume(role_arn, &schedule.state_machine);
-    let session = session.ok_or_else(|| not_deployed(role_arn, &format!("{}'s schedule", schedule.state_machine)))?;
-    let start = Right::new("states:StartExecution", &schedule.state_machine_arn);
+    let session = iam.assume(role_arn, &schedule.target);
+    let session = session.ok_or_else(|| not_deployed(role_arn, &format!("{}'s schedule", schedule.target)))?;
+    let start = Right::new(schedule.action, &schedule.target_arn);
     let keep = schedule.dead_letter_arn.as_ref().map(|queue| Right::new("sqs:SendMessage", queue));
     for right in std::iter::once(start).chain(keep) {
-        session.check(&right).map_err(Error::cloud(format!("{}'s schedule cannot work", schedule.state_machine)))?;
+        session.check(&right).map_err(Error::cloud(format!("{}'s schedule cannot work", schedule.target)))?;
     }
     Ok(())
 }

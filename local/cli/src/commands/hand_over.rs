@@ -25,7 +25,7 @@ pub(super) struct HandOver {
 
 #[derive(Serialize)]
 struct Schedule {
-    state_machine: String,
+    target: String,
     expression: String,
     timezone: String,
     state: String,
@@ -63,7 +63,7 @@ struct Notification {
 impl HandOver {
     pub(super) async fn of(session: &Session) -> Result<Self> {
         let schedules = session.stack().schedules.iter().map(|one| Schedule {
-            state_machine: one.state_machine.clone(),
+            target: one.target.clone(),
             expression: one.expression.clone(),
             timezone: one.timezone.clone(),
             state: one.state.clone(),
@@ -83,9 +83,9 @@ impl HandOver {
         let mut parts = Vec::new();
         if !self.schedules.is_empty() {
             let mut table = console::table();
-            table.set_header(["Schedule (not run locally)", "Zone", "State", "State machine"]);
+            table.set_header(["Schedule (not run locally)", "Zone", "State", "Starts"]);
             for row in &self.schedules {
-                table.add_row([&row.expression, &row.timezone, &row.state, &row.state_machine]);
+                table.add_row([&row.expression, &row.timezone, &row.state, &row.target]);
             }
             parts.push(table.to_string());
         }

@@ -1,11 +1,14 @@
 //! The commands, one file each, and how they end.
 
+mod clean;
 mod demo;
 mod discover;
 mod generate;
 mod hand_over;
 mod load;
+mod operate;
 mod query;
+mod rollback;
 mod run;
 mod status;
 mod up;
@@ -48,6 +51,8 @@ Examples:
   pageviews query \"SELECT * FROM pageviews_daily ORDER BY view_count DESC LIMIT 10\"
   pageviews up                                      serve until stopped, for any AWS client
   pageviews status --endpoint http://127.0.0.1:4566
+  pageviews rollback                                back to the version before the last refresh
+  pageviews clean                                   remove what killed runs have left behind
 
 Commands keep their data in .pageviews (--data-dir), or speak to a running local cloud (--endpoint).
 Exit codes: 0 done, 1 failed, 2 the command line makes no sense.";
@@ -62,6 +67,8 @@ enum Command {
     Query(query::QueryArguments),
     Up(up::UpArguments),
     Status(status::StatusArguments),
+    Rollback(rollback::RollbackArguments),
+    Clean(clean::CleanArguments),
 }
 
 /// Runs a command to its end and gives the process's exit code.
@@ -115,6 +122,8 @@ async fn dispatch(command: Command, console: Console) -> Result<()> {
         Command::Query(arguments) => query::run(&arguments, console).await,
         Command::Up(arguments) => up::run(&arguments, console).await,
         Command::Status(arguments) => status::run(&arguments, console).await,
+        Command::Rollback(arguments) => rollback::run(&arguments, console).await,
+        Command::Clean(arguments) => clean::run(&arguments, console).await,
     }
 }
 

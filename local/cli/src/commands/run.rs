@@ -44,6 +44,9 @@ pub(super) struct RunArguments {
     /// Compute so many days before the output's last one again
     #[arg(long, value_name = "DAYS", conflicts_with_all = ["input", "full_refresh"])]
     lookback_days: Option<u16>,
+    /// Let days of the output lose views, or become empty, if that is what the raw data says
+    #[arg(long, conflicts_with = "input")]
+    allow_shrinking: bool,
     /// The time that the run is for, as the schedule would pass it: 2026-01-31T02:15:00Z
     #[arg(long, value_name = "INSTANT", conflicts_with = "input", value_parser = instant)]
     logical_date: Option<String>,
@@ -130,6 +133,9 @@ impl RunArguments {
                 let mut input = json!({});
                 if self.full_refresh {
                     input["full_refresh"] = json!(true);
+                }
+                if self.allow_shrinking {
+                    input["allow_shrinking"] = json!(true);
                 }
                 if let Some(days) = self.lookback_days {
                     input["lookback_days"] = json!(days);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_sdk_glue::operation::get_tables::GetTablesError;
 use clap::Args;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::hand_over::HandOver;
 use super::run::{self, align_right};
@@ -12,6 +13,7 @@ use crate::console::{self, Console};
 use crate::error::{Error, Result};
 use crate::history::millis_between;
 use crate::loads::{self, Rows, Summary, Zones};
+use crate::records;
 use crate::session::{CloudArguments, Session};
 
 const EXAMPLES: &str = "\
@@ -49,6 +51,14 @@ struct Report {
     hand_over: HandOver,
 }
 
+/// An execution, and what the run has written down of itself.
+#[derive(Serialize)]
+struct Detail {
+    #[serde(flatten)]
+    execution: run::Report,
+    record: Option<Value>,
+}
+
 #[derive(Serialize)]
 struct Table {
     name: String,
@@ -74,7 +84,8 @@ pub(super) async fn run(arguments: &StatusArguments, console: Console) -> Result
 async fn tell(session: &Session, arguments: &StatusArguments, console: Console) -> Result<()> {
     if let Some(execution) = &arguments.execution {
         let arn = execution_arn(session, execution)?;
-        return console.report(&run::describe(session, &arn).await?, run::human);
+        let (execution, record) = (run::describe(session, &arn).await?, records::of_execution(session, &arn).await?);
+        return console.report(&Detail { execution, record }, detail);
     }
     let report = Report {
         endpoint: session.endpoint.clone(),
@@ -149,6 +160,35 @@ async fn executions(session: &Session, last: i32) -> Result<Vec<Execution>> {
 async fn loads(session: &Session, last: i32) -> Result<Vec<Summary>> {
     let Ok(zones) = Zones::of(session) else { return Ok(Vec::new()) };
     loads::latest(session, &zones, usize::try_from(last).unwrap_or(0)).await
+}
+
+fn detail(detail: &Detail) -> String {
+    let record = detail.record.as_ref().map_or_else(|| "There is no record of this run.".to_owned(), record);
+    format!("{}\n\n{record}", run::human(&detail.execution))
+}
+
+/// What the record says and the states do not.
+fn record(record: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or("none").to_owned();
+    let mut lines = vec![
+        format!("Watermark      {} ({})", text(&record["watermark"]), text(&record["watermark_reason"])),
+        format!("Output before  {}", text(&record["output_before"]["metadata_location"])),
+        format!("Output after   {}", text(&record["output_after"]["metadata_location"])),
+    ];
+    if record["failure"].is_object() {
+        let [state, error, cause] = ["state", "error", "cause"].map(|name| text(&record["failure"][name]));
+        lines.push(format!("Failure        {state}: {error}: {cause}"));
+    }
+    let checks = record["audit"].as_array().map(Vec::as_slice).unwrap_or_default();
+    lines.extend(
+        checks.iter().map(|check| format!("Audit          {}: {}", text(&check["name"]), text(&check["numbers"]))),
+    );
+    for statement in record["usage"]["statements"].as_array().map(Vec::as_slice).unwrap_or_default() {
+        let bytes = console::bytes(statement["bytes_scanned"].as_u64().unwrap_or(0));
+        let query = text(&statement["query_execution_id"]);
+        lines.push(format!("Query          {query}  {bytes}, {}", text(&statement["state"])));
+    }
+    lines.join("\n")
 }
 
 fn human(report: &Report) -> String {

@@ -17,6 +17,10 @@ use super::yaml::Node;
 const QUEUE_WITHOUT_EFFECT: [&str; 5] =
     ["SqsManagedSseEnabled", "KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds", "MaximumMessageSize", "Tags"];
 
+/// The event type of EventBridge Scheduler.
+/// <https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-property-function-schedulev2.html>
+pub(super) const SCHEDULE: &str = "ScheduleV2";
+
 /// A queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queue {
@@ -68,22 +72,24 @@ pub struct Subscription {
     pub email: String,
 }
 
-/// When a state machine starts by itself. It is shown and not run: locally no clock starts executions.
+/// When a state machine or a function starts by itself. It is shown and not run: locally no clock starts anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
-    /// Name of the state machine.
-    pub state_machine: String,
+    /// Name of the state machine or function.
+    pub target: String,
     /// `cron(…)`, `rate(…)` or `at(…)`.
     pub expression: String,
     /// Of the expression.
     pub timezone: String,
     /// `ENABLED` or `DISABLED`.
     pub state: String,
-    /// What the execution gets.
+    /// What it gets.
     pub input: Option<String>,
-    /// ARN of the state machine.
-    pub state_machine_arn: String,
-    /// ARN of the role that it starts executions as; SAM makes one that may, when none is given.
+    /// ARN of what it starts.
+    pub target_arn: String,
+    /// What the schedule must be allowed to do with it.
+    pub action: &'static str,
+    /// ARN of the role that it starts it as; SAM makes one that may, when none is given.
     pub role_arn: Option<String>,
     /// ARN of the queue of what it could not start.
     pub dead_letter_arn: Option<String>,
@@ -167,37 +173,43 @@ impl Builder<'_> {
     /// The schedules of a state machine, which are its only kind of event here.
     pub(super) fn schedules(&self) -> Result<Vec<Schedule>> {
         let Some(events) = self.at(&["Events"]) else { return Ok(Vec::new()) };
-        let state_machine = self.name()?;
         let schedule = |node: &Node| -> Result<Schedule> {
             let kind = node.get("Type").map(Node::text).transpose()?.unwrap_or_default();
-            if kind != "ScheduleV2" {
+            if kind != SCHEDULE {
                 let message =
                     format!("the event type {kind:?} of a state machine is not supported by the local deployment");
                 return Err(node.error(message));
             }
-            let text = |key: &str| {
-                let Some(node) = node.get("Properties").and_then(|properties| properties.get(key)) else {
-                    return Ok(None);
-                };
-                self.resolver.text(node).map_err(|fault| fault.within(key).within("Properties"))
-            };
-            Ok(Schedule {
-                state_machine: state_machine.clone(),
-                expression: text("ScheduleExpression")?
-                    .ok_or_else(|| node.error("the ScheduleExpression is missing").within("Properties"))?,
-                timezone: text("ScheduleExpressionTimezone")?.unwrap_or_else(|| "UTC".to_owned()),
-                state: text("State")?.unwrap_or_else(|| "ENABLED".to_owned()),
-                input: text("Input")?,
-                state_machine_arn: attributes::arn(self.kind, &state_machine, self.resolver.deployment),
-                role_arn: text("RoleArn")?,
-                dead_letter_arn: self.dead_letter_arn(node)?,
-            })
+            self.schedule(node, "states:StartExecution")
         };
         let entries = events.entries().map_err(|fault| within(fault, &["Events"]))?;
         entries
             .iter()
             .map(|(name, node)| schedule(node).map_err(|fault| within(fault.within(name), &["Events"])))
             .collect()
+    }
+
+    /// An event of the type [`SCHEDULE`].
+    pub(super) fn schedule(&self, node: &Node, action: &'static str) -> Result<Schedule> {
+        let text = |key: &str| {
+            let Some(node) = node.get("Properties").and_then(|properties| properties.get(key)) else {
+                return Ok(None);
+            };
+            self.resolver.text(node).map_err(|fault| fault.within(key).within("Properties"))
+        };
+        let target = self.name()?;
+        Ok(Schedule {
+            expression: text("ScheduleExpression")?
+                .ok_or_else(|| node.error("the ScheduleExpression is missing").within("Properties"))?,
+            timezone: text("ScheduleExpressionTimezone")?.unwrap_or_else(|| "UTC".to_owned()),
+            state: text("State")?.unwrap_or_else(|| "ENABLED".to_owned()),
+            input: text("Input")?,
+            target_arn: attributes::arn(self.kind, &target, self.resolver.deployment),
+            action,
+            role_arn: text("RoleArn")?,
+            dead_letter_arn: self.dead_letter_arn(node)?,
+            target,
+        })
     }
 
     fn dead_letter_arn(&self, schedule: &Node) -> Result<Option<String>> {

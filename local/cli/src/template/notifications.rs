@@ -6,23 +6,27 @@ use local_aws::lambda::EventInvokeConfig;
 use local_aws::s3::{Notification, is_known_event};
 
 use super::error::Result;
+use super::events::{SCHEDULE, Schedule};
 use super::stack::{Builder, within};
 use super::yaml::Node;
 
 impl Builder<'_> {
-    /// The notifications that start this function.
+    /// The notifications and schedules that start this function.
     ///
     /// Source: <https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-property-function-s3.html>
-    pub(super) fn function_events(&self, function_arn: &str) -> Result<Vec<Notification>> {
-        let Some(events) = self.at(&["Events"]) else { return Ok(Vec::new()) };
-        let entries = events.entries().map_err(|fault| within(fault, &["Events"]))?;
-        entries
-            .iter()
-            .map(|(name, node)| {
-                let one = self.function_event(name, node, function_arn);
-                one.map_err(|fault| within(fault.within(name), &["Events"]))
-            })
-            .collect()
+    pub(super) fn function_events(&self, function_arn: &str) -> Result<(Vec<Notification>, Vec<Schedule>)> {
+        let (mut notifications, mut schedules) = (Vec::new(), Vec::new());
+        let Some(events) = self.at(&["Events"]) else { return Ok((notifications, schedules)) };
+        for (name, node) in events.entries().map_err(|fault| within(fault, &["Events"]))? {
+            let kind = node.get("Type").map(Node::text).transpose()?.unwrap_or_default();
+            let added = if kind == SCHEDULE {
+                self.schedule(node, "lambda:InvokeFunction").map(|one| schedules.push(one))
+            } else {
+                self.function_event(name, node, function_arn).map(|one| notifications.push(one))
+            };
+            added.map_err(|fault| within(fault.within(name), &["Events"]))?;
+        }
+        Ok((notifications, schedules))
     }
 
     fn function_event(&self, name: &str, node: &Node, function_arn: &str) -> Result<Notification> {

@@ -144,7 +144,9 @@ impl Builder<'_> {
             "AWS::Athena::WorkGroup" => stack.workgroups.push(self.workgroup()?),
             "AWS::Serverless::Function" => {
                 let function = self.function()?;
-                stack.notifications.extend(self.function_events(&function.arn)?);
+                let (notifications, schedules) = self.function_events(&function.arn)?;
+                stack.notifications.extend(notifications);
+                stack.schedules.extend(schedules);
                 stack.functions.push(function);
                 stack.roles.extend(self.generated_role()?);
             }

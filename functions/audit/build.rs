@@ -1,0 +1,23 @@
+//! Makes the list of checks from the files in `sql/`: to add a check is to add a file.
+
+use std::error::Error;
+use std::path::Path;
+use std::{env, fs};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed=sql");
+    let folder = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("sql");
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&folder)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        names.extend(name.strip_suffix(".sql").map(str::to_owned));
+    }
+    names.sort_unstable();
+    let mut list = String::from("&[\n");
+    for name in names {
+        let path = folder.join(format!("{name}.sql"));
+        list += &format!("    sql::trino({name:?}, include_str!({path:?})),\n");
+    }
+    list += "]\n";
+    Ok(fs::write(Path::new(&env::var("OUT_DIR")?).join("checks.rs"), list)?)
+}

@@ -1,0 +1,243 @@
+//! Every way out leads here: stops what still runs, removes what this run alone needed, releases the lease.
+//!
+//! Input: nothing. Output: what was stopped, removed and left.
+//! Reads every entry of the database and the folders of the output's generations; removes the entry of
+//! `pageviews_daily_<run>`, the run's folders, its manifest and its lease.
+//!
+//! What is removed is what carries the run's name and nothing else refers to: a folder in which another entry has its data
+//! or its metadata stays, and so does a manifest that another entry names. After a swap that is all of it: the folder and
+//! the manifest are the output's now. An entry that carries the run's name and lies elsewhere was made by somebody else; it is
+//! left, and told of.
+//!
+//! The queries come first, since one that goes on could write again what was removed; the lease comes last, since without
+//! it another run may begin.
+//!
+//! Safe to run twice, and to die anywhere: what is gone is success, and the run's folders are found by their names, not by
+//! an entry that a former try may have removed.
+
+use serde::{Deserialize, Serialize};
+use shared::catalog::Table;
+use shared::config::Variables;
+use shared::objects::Address;
+use shared::sql::{Identifier, Location};
+use shared::{Context, Error, Result, config, lease, seen};
+
+/// Where the generations of the output, the manifests and the lease are.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    generations: Location,
+    seen: Location,
+    lease: Location,
+}
+
+impl config::Settings for Settings {
+    fn read(variables: &mut Variables<'_>) -> Option<Self> {
+        let (generations, seen, lease) = (
+            variables.get("PAGEVIEWS_DAILY_LOCATION"),
+            variables.get("PAGEVIEWS_SEEN_LOCATION"),
+            variables.get("LEASE_LOCATION"),
+        );
+        Some(Self { generations: generations?, seen: seen?, lease: lease? })
+    }
+}
+
+/// Nothing but who asks.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Input {}
+
+/// What was done.
+#[derive(Debug, Default, PartialEq, Serialize)]
+pub(crate) struct Output {
+    /// Queries that still ran.
+    stopped: Vec<String>,
+    /// The temporary table whose entry was removed.
+    removed_table: Option<Identifier>,
+    /// Folders whose objects were removed.
+    removed_folders: Vec<String>,
+    removed_objects: u64,
+    /// Folders that the run made and others now live in, and what only looks like the run's.
+    left: Vec<String>,
+    /// Whether the lease was this run's.
+    released: bool,
+}
+
+/// Stops, removes, releases.
+pub(crate) async fn handle(context: &Context<Settings>, _: Input) -> Result<Output> {
+    let name = context.temporary_table()?;
+    let mut output = Output { stopped: context.athena.stop_all(&name).await?, ..Output::default() };
+    let tables = context.catalog.tables().await?;
+    remove_entry(context, &name, &tables, &mut output).await?;
+    let others: Vec<&Table> = tables.iter().filter(|table| table.name() != name.as_str()).collect();
+    remove_folders(context, &others, &mut output).await?;
+    remove_manifest(context, &others).await?;
+    output.released = lease::release(context, &context.settings.lease).await?;
+    Ok(output)
+}
+
+async fn remove_entry(
+    context: &Context<Settings>,
+    name: &Identifier,
+    tables: &[Table],
+    output: &mut Output,
+) -> Result<()> {
+    let Some(table) = tables.iter().find(|table| table.name() == name.as_str()) else { return Ok(()) };
+    let folder = table.location().strip_prefix(context.settings.generations.as_str());
+    if folder.is_some_and(|folder| is_folder_of(folder, &context.invocation.run())) {
+        context.catalog.remove_entry(name.as_str()).await?;
+        output.removed_table = Some(name.clone());
+    } else {
+        tracing::warn!(table = name.as_str(), location = table.location(), "somebody else's table has this run's name");
+        output.left.push(name.to_string());
+    }
+    Ok(())
+}
+
+async fn remove_folders(context: &Context<Settings>, others: &[&Table], output: &mut Output) -> Result<()> {
+    let (generations, run) = (&context.settings.generations, context.invocation.run());
+    let folders = context.lake.list(generations).await?.folders;
+    for folder in folders.iter().filter(|folder| is_folder_of(folder, &run)) {
+        let location = generations.join(folder).map_err(|problem| Error::InvalidInput { problem })?;
+        if others.iter().any(|table| table.refers_to(&location)) {
+            output.left.push(location.to_string());
+        } else {
+            output.removed_objects += context.lake.purge(&location).await?;
+            output.removed_folders.push(location.to_string());
+        }
+    }
+    Ok(())
+}
+
+async fn remove_manifest(context: &Context<Settings>, others: &[&Table]) -> Result<()> {
+    let location = &context.settings.seen;
+    let name = seen::file_name(&context.invocation.run());
+    let address = [location.as_str(), &name].concat();
+    if others.iter().any(|table| table.pageviews_seen() == Some(&address)) {
+        return Ok(());
+    }
+    context.objects.delete(&Address::within(location, &name)).await
+}
+
+/// A run's folders are its hash and the number of the attempt.
+fn is_folder_of(folder: &str, run: &str) -> bool {
+    let attempt = folder.strip_prefix(run).and_then(|rest| rest.strip_prefix('-'));
+    attempt.is_some_and(|attempt| !attempt.is_empty() && attempt.chars().all(|c| c.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use canned::{Aws, EXECUTION, RUN, Reply, athena, glue, s3};
+
+    const GENERATIONS: &str = "s3://lake/curated/pageviews_daily/";
+
+    fn settings() -> Settings {
+        Settings {
+            generations: canned::location(GENERATIONS),
+            seen: canned::location("s3://lake/curated/seen/"),
+            lease: canned::location("s3://lake/lease/"),
+        }
+    }
+
+    fn table(name: &str, folder: &str) -> serde_json::Value {
+        let location = [GENERATIONS, folder].concat();
+        glue::iceberg(name, "1", &location, &[&location, "/metadata/1.json"].concat())
+    }
+
+    fn temporary(folder: &str) -> serde_json::Value {
+        table(&["pageviews_daily_", RUN].concat(), folder)
+    }
+
+    fn folders(folders: &[&str]) -> Reply {
+        s3::listing("curated/pageviews_daily/", folders, &[])
+    }
+
+    fn own(attempt: u32) -> String {
+        format!("{RUN}-{attempt}")
+    }
+
+    async fn handled(replies: Vec<Reply>, lease: &[Reply]) -> Output {
+        let aws = Aws::new([&replies[..], lease].concat());
+        let output = handle(&aws.context(settings()), Input {}).await.unwrap();
+        aws.assert_finished();
+        output
+    }
+
+    fn released() -> Vec<Reply> {
+        s3::lease(EXECUTION).into_iter().chain([s3::done()]).collect()
+    }
+
+    #[tokio::test]
+    async fn what_only_this_run_needed_goes() {
+        let text = format!("insert into pageviews_daily_{RUN} select 1");
+        let [list, batch] = athena::queries(&[("q-1", "QUEUED", &text)]);
+        let live = table("pageviews_daily", "0a0a0a0a0a0a-0");
+        let replies = vec![
+            list,
+            batch,
+            athena::stopped(),
+            athena::running("q-1"),
+            athena::cancelled("q-1"),
+            glue::tables(&[live, temporary(&own(1))]),
+            glue::done(glue::DELETE),
+            folders(&[&own(0), &own(1), "0a0a0a0a0a0a-0"]),
+            s3::objects("curated/pageviews_daily/", &[("a", "\"1\"")]),
+            s3::file(b"<DeleteResult></DeleteResult>"),
+            s3::objects("curated/pageviews_daily/", &[]),
+            s3::done(),
+        ];
+        let output = handled(replies, &released()).await;
+
+        assert_eq!(output.stopped, ["q-1"]);
+        assert_eq!(output.removed_table.unwrap().as_str(), format!("pageviews_daily_{RUN}"));
+        assert_eq!(output.removed_folders, [own(0), own(1)].map(|folder| format!("{GENERATIONS}{folder}/")));
+        assert_eq!((output.removed_objects, output.released), (1, true));
+    }
+
+    #[tokio::test]
+    async fn after_the_swap_the_runs_folder_and_manifest_are_the_outputs() {
+        let mut live = table("pageviews_daily", &own(0));
+        live["Parameters"]["pageviews_seen"] = format!("s3://lake/curated/seen/{RUN}.json").into();
+        let replies = vec![
+            athena::no_queries(),
+            glue::tables(&[live, temporary(&own(0))]),
+            glue::done(glue::DELETE),
+            folders(&[&own(0)]),
+        ];
+        let output = handled(replies, &released()).await;
+
+        assert_eq!(output.left, [format!("{GENERATIONS}{}/", own(0))]);
+        assert_eq!((output.removed_folders.len(), output.released), (0, true));
+    }
+
+    #[tokio::test]
+    async fn a_second_time_there_is_nothing_to_do() {
+        let replies = vec![athena::no_queries(), glue::tables(&[]), folders(&[]), s3::done()];
+        let output = handled(replies, &[s3::no_lease()]).await;
+
+        assert_eq!(output, Output::default());
+    }
+
+    #[tokio::test]
+    async fn a_run_that_made_no_database_leaves_without_one() {
+        let none = Reply::refused(glue::LIST, "EntityNotFoundException");
+        let output = handled(vec![athena::no_queries(), none, folders(&[]), s3::done()], &released()).await;
+
+        assert_eq!(output, Output { released: true, ..Output::default() });
+    }
+
+    #[tokio::test]
+    async fn what_only_looks_like_the_runs_and_another_runs_lease_stay() {
+        let replies = vec![
+            athena::no_queries(),
+            glue::tables(&[temporary("elsewhere")]),
+            folders(&["elsewhere", RUN, &format!("{RUN}-x")]),
+            s3::done(),
+        ];
+        let other = s3::lease("arn:aws:states:us-east-1:000000000000:execution:PageViewsTransform:other");
+        let output = handled(replies, &other).await;
+
+        assert_eq!(output.left, [format!("pageviews_daily_{RUN}")]);
+        assert_eq!((output.removed_table, output.released), (None, false));
+    }
+}

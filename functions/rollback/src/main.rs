@@ -1,0 +1,8 @@
+//! Rollback: the wiring, the same in every function that an event starts. The story is in `handler`.
+
+mod handler;
+mod snapshot;
+
+fn main() -> std::process::ExitCode {
+    shared::lambda::run_for_events(handler::handle)
+}
