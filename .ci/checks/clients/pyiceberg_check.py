@@ -113,9 +113,39 @@ def is_read_by_athena(bucket):
     table = catalog.load_table(f"appdb.{name}")
     same("views after Athena's INSERT", athena(f"SELECT sum(views) FROM {name}", bucket), total(table))
 
+    athena(f"UPDATE {name} SET views = views + 10 WHERE url = '/c'", bucket)
+    athena(
+        f"MERGE INTO {name} t USING (VALUES ('/c', 20), ('/d', 30)) AS s (url, views) ON t.url = s.url "
+        "WHEN MATCHED THEN UPDATE SET views = t.views + s.views "
+        "WHEN NOT MATCHED THEN INSERT (day, url, views) VALUES (DATE '2026-02-03', s.url, s.views)",
+        bucket,
+    )
+    athena(f"DELETE FROM {name} WHERE url = '/é'", bucket)
+    table = catalog.load_table(f"appdb.{name}")
+    shown = athena(f"SELECT url, views FROM {name} ORDER BY views", bucket)
+    rows = sorted(table.scan().to_arrow().to_pylist(), key=lambda row: row["views"])
+    same("rows after Athena's UPDATE, MERGE and DELETE", shown, [[row["url"], str(row["views"])] for row in rows])
+    former = athena(f"SELECT sum(views) FROM {name} FOR VERSION AS OF {table.snapshots()[0].snapshot_id}", bucket)
+    same("views of the first snapshot", former, [["12"]])
+
     table.delete(EqualTo("url", "/b"))
     table = catalog.load_table(f"appdb.{name}")
     same("views after PyIceberg's delete", athena(f"SELECT sum(views) FROM {name}", bucket), total(table))
+    for url in ("/x", "/y", "/z"):
+        table.append(pa.Table.from_pylist([{"day": None, "url": url, "views": 1}], schema=schema))
+    athena(f"DELETE FROM {name} WHERE url = '/y'", bucket)
+    table = catalog.load_table(f"appdb.{name}")
+    same("views after appends and Athena's DELETE", athena(f"SELECT sum(views) FROM {name}", bucket), total(table))
+    with table.transaction() as transaction:
+        transaction.set_properties({
+            "optimize_rewrite_data_file_threshold": "2",
+            "history.expire.max-snapshot-age-ms": "0",
+        })
+    athena(f"OPTIMIZE {name} REWRITE DATA USING BIN_PACK", bucket)
+    athena(f"VACUUM {name}", bucket)
+    table = catalog.load_table(f"appdb.{name}")
+    same("snapshots after VACUUM", [str(len(table.snapshots()))], ["1"])
+    same("views after OPTIMIZE and VACUUM", athena(f"SELECT sum(views) FROM {name}", bucket), total(table))
     with table.update_schema() as update:
         update.rename_column("url", "page")
         update.add_column("country", StringType())

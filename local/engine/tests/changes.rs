@@ -27,7 +27,8 @@ async fn new_table(engine: &Engine, columns: &str, partitioning: &str) {
     engine.lake().create_bucket("lake").unwrap();
     run(engine, "CREATE DATABASE appdb").await.unwrap();
     let sql = format!(
-        "CREATE TABLE appdb.t ({columns}) {partitioning} LOCATION 's3://lake/t/' TBLPROPERTIES ('table_type' = 'ICEBERG')"
+        "CREATE TABLE appdb.t ({columns}) {partitioning} LOCATION 's3://lake/t/' TBLPROPERTIES \
+         ('table_type' = 'ICEBERG', 'optimize_rewrite_data_file_threshold' = '2', 'vacuum_max_snapshot_age_seconds' = '0')"
     );
     run(engine, &sql).await.unwrap();
 }
@@ -47,14 +48,16 @@ impl Dice {
 }
 
 /// `k integer, v bigint, p varchar`
-type Model = Vec<(Option<i64>, Option<i64>, Option<String>)>;
+type ModelRow = (Option<i64>, Option<i64>, Option<String>);
+type Model = Vec<ModelRow>;
+type Condition = Box<dyn Fn(&ModelRow) -> bool>;
 
 fn sql_number(value: Option<i64>) -> String {
     value.map_or("CAST(NULL AS bigint)".to_owned(), |value| format!("BIGINT '{value}'"))
 }
 
 /// A condition on a row, and the same in SQL.
-fn condition(dice: &mut Dice) -> (String, Box<dyn Fn(&(Option<i64>, Option<i64>, Option<String>)) -> bool>) {
+fn condition(dice: &mut Dice) -> (String, Condition) {
     let n = dice.below(12).cast_signed();
     match dice.below(6) {
         0 => (format!("k = {n}"), Box::new(move |row| row.0 == Some(n))),
@@ -118,10 +121,9 @@ fn merge(dice: &mut Dice, model: &mut Model) -> (String, Option<u64>) {
         source.iter().map(|(k, n)| format!("({}, {})", sql_number(*k), sql_number(*n))).collect::<Vec<_>>().join(", "),
         if only_b { " AND t.p = 'b'" } else { "" },
     );
-    let matches = |row: &(Option<i64>, Option<i64>, Option<String>), k: Option<i64>| {
-        row.0.is_some() && row.0 == k && (!only_b || row.2.as_deref() == Some("b"))
-    };
-    let action = |row: &(Option<i64>, Option<i64>, Option<String>), n: Option<i64>| match n {
+    let matches =
+        |row: &ModelRow, k: Option<i64>| row.0.is_some() && row.0 == k && (!only_b || row.2.as_deref() == Some("b"));
+    let action = |row: &ModelRow, n: Option<i64>| match n {
         Some(n) if n > limit => 'd',
         Some(n) if row.1.is_some_and(|v| v < n) => 'u',
         _ => ' ',
@@ -170,16 +172,18 @@ fn expected(model: &Model) -> Vec<Row> {
 #[tokio::test(flavor = "multi_thread")]
 async fn any_sequence_of_changes_gives_what_plain_rust_gives() {
     let mut outcomes = BTreeMap::<String, u32>::new();
-    for seed in 0..12 {
+    for seed in 0..14 {
         let folder = tempfile::tempdir().unwrap();
         let engine = open(folder.path());
         new_table(&engine, "k int, v bigint, p string", if seed % 2 == 0 { "PARTITIONED BY (p)" } else { "" }).await;
         let (mut dice, mut model) = (Dice(seed), Model::new());
-        for step in 0..14 {
-            let (sql, count) = match dice.below(if step < 2 { 1 } else { 6 }) {
+        for step in 0..16 {
+            let (sql, count) = match dice.below(if step < 2 { 1 } else { 8 }) {
                 0 => insert(&mut dice, &mut model),
                 1 => delete(&mut dice, &mut model),
                 2 => update(&mut dice, &mut model),
+                3 => ("OPTIMIZE t REWRITE DATA USING BIN_PACK".to_owned(), Some(0)),
+                4 => ("VACUUM t".to_owned(), Some(0)),
                 _ => merge(&mut dice, &mut model),
             };
             let context = format!("seed {seed}, step {step}: {sql}");
@@ -200,7 +204,9 @@ async fn any_sequence_of_changes_gives_what_plain_rust_gives() {
             *outcomes.entry(format!("{kind} {effect}")).or_default() += 1;
         }
     }
-    for kind in ["DELETE some", "DELETE none", "UPDATE some", "MERGE some", "MERGE none", "MERGE refused"] {
+    for kind in
+        ["DELETE some", "UPDATE some", "MERGE some", "MERGE none", "MERGE refused", "OPTIMIZE none", "VACUUM none"]
+    {
         assert!(outcomes.contains_key(kind), "the seeds never gave {kind}: {outcomes:?}");
     }
 }
@@ -229,7 +235,7 @@ fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
         let target = to.join(path.file_name().unwrap());
-        if path.is_dir() { copy(&path, &target) } else { drop(fs::copy(&path, &target).unwrap()) }
+        if path.is_dir() { copy(&path, &target) } else { assert!(fs::copy(&path, &target).is_ok()) }
     }
 }
 
@@ -286,4 +292,76 @@ async fn a_literal_condition_on_the_target_limits_what_is_read_and_written() {
     assert_eq!(files[0], [Some("12".to_owned()), Some("100201".to_owned())]);
     let summary = "SELECT element_at(summary, 'deleted-data-files') FROM \"t$snapshots\" WHERE operation = 'overwrite'";
     assert_eq!(run(&engine, summary).await.unwrap().0, [vec![Some("1".to_owned())]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_is_read_by_its_number_until_vacuum_takes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = open(folder.path());
+    new_table(&engine, "k int, v bigint", "").await;
+    run(&engine, "INSERT INTO t VALUES (1, 1), (2, 2)").await.unwrap();
+    run(&engine, "UPDATE t SET v = 20 WHERE k = 2").await.unwrap();
+    run(&engine, "DELETE FROM t WHERE k = 1").await.unwrap();
+    let snapshots =
+        run(&engine, "SELECT snapshot_id FROM \"t$snapshots\" ORDER BY committed_at, parent_id NULLS FIRST").await;
+    let ids: Vec<String> = snapshots.unwrap().0.into_iter().filter_map(|mut row| row.pop().flatten()).collect();
+    let sum = async |from: &str| {
+        run(&engine, &format!("SELECT sum(v) FROM t {from}")).await.map(|found| found.0[0][0].clone())
+    };
+    let mut found = Vec::new();
+    for id in &ids {
+        found.push(sum(&format!("FOR VERSION AS OF {id}")).await.unwrap().unwrap());
+    }
+    found.sort();
+    assert_eq!(found, ["20", "21", "3"]);
+    let joined = format!("SELECT count(*) FROM t FOR VERSION AS OF {} a JOIN t b ON a.k = b.k", ids[0]);
+    assert_eq!(run(&engine, &joined).await.unwrap().0[0][0].as_deref(), Some("1"));
+    run(&engine, "VACUUM t").await.unwrap();
+    assert_eq!(sum("").await.unwrap().as_deref(), Some("20"));
+    let gone = sum(&format!("FOR VERSION AS OF {}", ids[0])).await.unwrap_err().to_string();
+    assert_eq!(gone, format!("INVALID_ARGUMENTS: Iceberg snapshot ID does not exists: {}", ids[0]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_change_is_lost_however_many_are_made_at_once() {
+    const CLIENTS: i64 = 4;
+    const CHANGES: i64 = 4;
+    let folder = tempfile::tempdir().unwrap();
+    let engine = open(folder.path());
+    new_table(&engine, "k int, v bigint", "").await;
+    run(&engine, "INSERT INTO t VALUES (1, 0), (2, 0)").await.unwrap();
+    let clients = (0..CLIENTS).map(|client| {
+        let engine = engine.clone();
+        tokio::spawn(async move {
+            let sql = format!(
+                "MERGE INTO t USING (VALUES (1), ({})) AS s (k) ON t.k = s.k WHEN MATCHED THEN UPDATE SET v = t.v + 1 \
+                 WHEN NOT MATCHED THEN INSERT (k, v) VALUES (s.k, 1)",
+                client + 10
+            );
+            let (mut done, mut lost) = (0, 0);
+            while done < CHANGES {
+                match run(&engine, &sql).await {
+                    Ok((_, changed, _)) => {
+                        assert_eq!(changed, 2);
+                        done += 1;
+                    }
+                    Err(error) => {
+                        assert!(error.to_string().starts_with("ICEBERG_COMMIT_ERROR: "), "{error}");
+                        assert!(error.athena_error().retryable);
+                        lost += 1;
+                    }
+                }
+            }
+            lost
+        })
+    });
+    let mut lost = 0;
+    for client in clients.collect::<Vec<_>>() {
+        lost += client.await.unwrap();
+    }
+    assert!(lost > 0, "nobody was in anybody's way: the test proves nothing");
+    let mut wanted = vec![vec![Some("1".to_owned()), Some((CLIENTS * CHANGES).to_string())]];
+    wanted.push(vec![Some("2".to_owned()), Some("0".to_owned())]);
+    wanted.extend((0..CLIENTS).map(|client| vec![Some((client + 10).to_string()), Some(CHANGES.to_string())]));
+    assert_eq!(run(&engine, "SELECT k, v FROM t ORDER BY k").await.unwrap().0, wanted);
 }

@@ -12,6 +12,8 @@
 //! - \[head\] <https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html>: without `s3:ListBucket` a missing
 //!   object is a 403, not a 404.
 //! - \[multipart\] <https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html>
+//! - \[vacuum\] <https://docs.aws.amazon.com/athena/latest/ug/vacuum-statement.html>: what VACUUM removes, it removes with the
+//!   caller's rights. DELETE, UPDATE, MERGE and OPTIMIZE read as a SELECT does and write as an INSERT does.
 //! - \[trino\] <https://github.com/trinodb/trino>, `GlueHiveMetastore`: a partitioned table's partitions are found by
 //!   `GetPartitions` and fetched by `BatchGetPartition`.
 //! - \[hive\] <https://github.com/awslabs/aws-glue-data-catalog-client-for-apache-hive-metastore>: partitions are added by
@@ -42,6 +44,8 @@ pub(crate) const ADD_PARTITIONS: &[&str] = &["glue:BatchCreatePartition"];
 
 /// Every object that a statement writes, its result included: it may be written in parts \[s3\] \[multipart\].
 pub(crate) const WRITE_OBJECT: &[&str] = &["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"];
+/// Each object that `DROP TABLE` or `VACUUM` removes \[s3\] \[vacuum\].
+pub(crate) const REMOVE_OBJECT: &str = "s3:DeleteObject";
 /// Where a table's files are looked for, or a new table shall be: of the bucket, for that prefix \[s3\] \[head\] \[hive\].
 pub(crate) const LOOK_INTO_LOCATION: &str = "s3:ListBucket";
 /// A new Iceberg metadata file: Iceberg makes sure that there is none of that name \[head\].

@@ -2,6 +2,7 @@
 
 mod change;
 mod explain;
+mod maintenance;
 mod write;
 
 use std::sync::Arc;
@@ -55,7 +56,9 @@ impl Execution {
             Action::CreateTableAs(statement) => self.create_table_as(statement).await,
             Action::DropTable(statement) => self.drop_table(statement).await,
             Action::Insert(statement) => self.insert(statement).await,
-            Action::ChangeRows(statement) => self.change_rows(statement).await,
+            Action::ChangeRows(statement) => Box::pin(self.change_rows(*statement)).await,
+            Action::Optimize(statement) => Box::pin(self.optimize(statement)).await,
+            Action::Vacuum(table) => self.vacuum(table).await,
             Action::Select(query) => self.select(query).await,
             Action::Explain(query) => self.explain(query).await,
             Action::CreateView(statement) => self.create_view(statement).await,

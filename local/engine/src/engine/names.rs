@@ -21,6 +21,7 @@ use crate::error::{NOT_FOUND, SEMANTIC};
 use crate::iceberg::{IcebergTable, is_iceberg};
 use crate::statement::name::{DATA_CATALOG, unknown_catalog};
 use crate::statement::view::{self, View};
+use crate::trino::AsOf;
 use crate::{Error, Result, trino};
 
 /// Views in views that a query may have: more is a circle.
@@ -128,6 +129,10 @@ impl DatabaseNames {
             return Ok(Arc::clone(target));
         }
         let engine = &self.names.planner;
+        let (name, as_of) = AsOf::of_name(name);
+        if let Some(as_of) = as_of {
+            return self.former(name, &as_of).await;
+        }
         if let Some((table, kind)) = name.rsplit_once('$') {
             let entry = self.entry(table).await?;
             return self.metadata_table(&entry, kind).await;
@@ -144,6 +149,17 @@ impl DatabaseNames {
         let lake = engine.lake.clone();
         let partitions = self.partitions(&entry).await?;
         let table = tokio::task::spawn_blocking(move || CsvTable::try_new(lake, &entry, &partitions, meter)).await??;
+        Ok(Arc::new(table))
+    }
+
+    /// A table as it was.
+    async fn former(&self, name: &str, as_of: &AsOf) -> Result<Arc<dyn TableProvider>> {
+        let entry = self.entry(name).await?;
+        if !is_iceberg(&entry) {
+            return Err(Error::user("NOT_SUPPORTED", SEMANTIC, "This connector does not support versioned tables"));
+        }
+        let (engine, meter) = (&self.names.planner, Arc::clone(&self.names.meter));
+        let table = IcebergTable::load_as_of(&engine.catalog, &engine.lake, &self.database, name, as_of, meter).await?;
         Ok(Arc::new(table))
     }
 

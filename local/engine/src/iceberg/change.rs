@@ -3,9 +3,10 @@
 //! A plan finds the rows: it reads the table through [`RowChanges::target`], whose rows carry their [addresses](rows),
 //! and says of each what shall happen. New values are written while it runs. Then every file that has lost a row is
 //! written anew without it, and one snapshot has the new files in the place of the old ones. Files without an affected
-//! row are not touched.
+//! row are not touched. [`optimize`] writes files anew without any change of rows.
 
 mod marking;
+mod optimize;
 mod rows;
 mod target;
 
@@ -74,6 +75,14 @@ impl RowChanges {
         self.table.schema()
     }
 
+    /// The columns that its partitions are made of.
+    pub fn partition_columns(&self) -> Vec<String> {
+        let metadata = self.base.table.metadata();
+        let fields = metadata.default_partition_spec().fields().iter();
+        let names = fields.filter_map(|field| metadata.current_schema().name_by_field_id(field.source_id));
+        names.map(str::to_lowercase).collect()
+    }
+
     /// The table with one column more, `$row`: what tells its rows apart.
     pub fn target(&self) -> Arc<dyn TableProvider> {
         Arc::new(Target::new(Arc::clone(&self.table), Arc::clone(&self.rows)))
@@ -105,7 +114,8 @@ impl RowChanges {
             (false, true) => Operation::Delete,
             (false, false) => Operation::Overwrite,
         };
-        let change = Change { operation, added: std::mem::take(&mut data.files), removed, bound: true };
+        let change =
+            Change { operation, added: std::mem::take(&mut data.files), removed, bound: true, drop_deletes: false };
         commit(&self.catalog, &self.lake, self.base, &change).await?;
         data.files = change.added;
         Ok(Written { rows: self.rows.changed(), files: data.keep() })

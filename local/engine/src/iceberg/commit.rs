@@ -34,12 +34,14 @@ pub(super) struct Change {
     pub(super) removed: HashSet<String>,
     /// Whether it is right for the state that it was made for only, and not for what another commit makes of it.
     pub(super) bound: bool,
+    /// Whether the delete files go, too: none of them is in force any more.
+    pub(super) drop_deletes: bool,
 }
 
 impl Change {
     /// Files that come on top.
     pub(super) fn append(added: Vec<DataFile>) -> Self {
-        Self { operation: Operation::Append, added, removed: HashSet::new(), bound: false }
+        Self { operation: Operation::Append, added, removed: HashSet::new(), bound: false, drop_deletes: false }
     }
 }
 
@@ -77,20 +79,45 @@ pub(super) async fn commit(catalog: &Catalog, lake: &Lake, base: Loaded, change:
             break;
         }
     }
-    let named = format!("{}.{}", current.entry.database_name, current.entry.name);
-    Err(super::refused("ICEBERG_COMMIT_ERROR", format!("Failed to commit Iceberg update to table: {named}")))
+    Err(conflict(&current))
 }
 
 async fn commit_once(catalog: &Catalog, lake: &Lake, current: &Loaded, change: &Change) -> Result<()> {
-    let files = file_io(lake, None);
     let next = snapshot(&current.table, change).await?;
-    let mut written = next.written;
+    put(catalog, lake, current, &next.metadata, next.written).await
+}
+
+/// Gives a table metadata that has no new snapshot.
+///
+/// # Errors
+/// `ICEBERG_COMMIT_ERROR` if another commit came in between.
+pub(super) async fn replace(catalog: &Catalog, lake: &Lake, current: &Loaded, metadata: &TableMetadata) -> Result<()> {
+    match put(catalog, lake, current, metadata, Vec::new()).await {
+        Err(crate::Error::Catalog(CatalogError::ConcurrentModification { .. })) => Err(conflict(current)),
+        other => other,
+    }
+}
+
+fn conflict(current: &Loaded) -> crate::Error {
+    let named = format!("{}.{}", current.entry.database_name, current.entry.name);
+    super::refused("ICEBERG_COMMIT_ERROR", format!("Failed to commit Iceberg update to table: {named}"))
+}
+
+/// Writes the metadata file and points the entry at it. If that fails, it is removed, and what was `written` for it.
+async fn put(
+    catalog: &Catalog,
+    lake: &Lake,
+    current: &Loaded,
+    metadata: &TableMetadata,
+    mut written: Vec<String>,
+) -> Result<()> {
+    let files = file_io(lake, None);
     let committed = async {
-        let location = next_location(&current.table, &next.metadata);
-        super::create::ask_to_write(lake, &next.metadata, &location)?;
-        next.metadata.write_to(&files, &location).await?;
+        let location = next_location(&current.table, metadata);
+        super::create::ask_to_write(lake, metadata, &location)?;
+        metadata.write_to(&files, &location).await?;
         written.push(location.to_string());
-        point_at(catalog, current, &next.metadata, &location.to_string())
+        point_at(catalog, current, metadata, &location.to_string())
     }
     .await;
     if committed.is_err() {
@@ -184,7 +211,9 @@ impl<'a> Producer<'a> {
         let mut kept = Vec::new();
         let mut missing: HashSet<_> = change.removed.iter().map(String::as_str).collect();
         for manifest in list {
-            if change.removed.is_empty() || manifest.content == ManifestContentType::Deletes {
+            if manifest.content == ManifestContentType::Deletes && change.drop_deletes {
+                self.drop_deletes(&manifest, summary).await?;
+            } else if change.removed.is_empty() || manifest.content == ManifestContentType::Deletes {
                 kept.push(manifest);
             } else {
                 kept.push(self.without(manifest, &change.removed, &mut missing, summary).await?);
@@ -196,6 +225,16 @@ impl<'a> Producer<'a> {
                 Err(super::refused("ICEBERG_COMMIT_ERROR", format!("Missing required files to delete: {file}")))
             }
         }
+    }
+
+    /// Counts the delete files that the new snapshot no longer has.
+    async fn drop_deletes(&self, manifest: &ManifestFile, summary: &mut SnapshotSummaryCollector) -> Result<()> {
+        let (entries, described) = manifest.load_manifest(self.files).await?.into_parts();
+        let spec = PartitionSpecRef::new(described.partition_spec().clone());
+        for entry in entries.iter().filter(|entry| entry.is_alive()) {
+            summary.remove_file(entry.data_file(), described.schema().clone(), spec.clone());
+        }
+        Ok(())
     }
 
     async fn without(
@@ -289,7 +328,7 @@ fn totals(previous: Option<&HashMap<String, String>>, change: &HashMap<String, S
     TOTALS.iter().filter_map(total).collect()
 }
 
-fn now_millis() -> i64 {
+pub(super) fn now_millis() -> i64 {
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }

@@ -3,6 +3,7 @@
 //! Source: <https://trino.io/docs/current/connector/iceberg.html#metadata-tables>
 
 mod files;
+mod summaries;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -94,14 +95,19 @@ fn history(metadata: &TableMetadata) -> Columns {
     ]
 }
 
-fn refs(metadata: &TableMetadata) -> Result<Columns> {
+/// The branches and tags of a table, by name.
+pub(super) fn references(metadata: &TableMetadata) -> Result<BTreeMap<String, SnapshotReference>> {
     // The library holds the references and shows only the written form of them.
     let damaged = |error: serde_json::Error| super::refused("ICEBERG_INVALID_METADATA", error.to_string());
     let mut written = serde_json::to_value(metadata).map_err(damaged)?;
-    let refs: BTreeMap<String, SnapshotReference> = match written.get_mut("refs") {
-        Some(refs) => serde_json::from_value(refs.take()).map_err(damaged)?,
-        None => BTreeMap::new(),
-    };
+    match written.get_mut("refs") {
+        Some(refs) => serde_json::from_value(refs.take()).map_err(damaged),
+        None => Ok(BTreeMap::new()),
+    }
+}
+
+fn refs(metadata: &TableMetadata) -> Result<Columns> {
+    let refs = references(metadata)?;
     let kept = |reference: &SnapshotReference| match reference.retention {
         SnapshotRetention::Branch { min_snapshots_to_keep, max_snapshot_age_ms, max_ref_age_ms } => {
             (max_ref_age_ms, min_snapshots_to_keep, max_snapshot_age_ms)
@@ -145,6 +151,7 @@ async fn manifest_columns(table: &Table) -> Result<Columns> {
         ("existing_rows_count", longs(all.iter().map(|manifest| rows(manifest.existing_rows_count)))),
         ("deleted_data_files_count", ints(all.iter().map(|manifest| count(manifest.deleted_files_count)))),
         ("deleted_rows_count", longs(all.iter().map(|manifest| rows(manifest.deleted_rows_count)))),
+        ("partition_summaries", summaries::of(table.metadata(), &all)?),
     ])
 }
 

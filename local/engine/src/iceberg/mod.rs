@@ -11,10 +11,12 @@
 //! - [`write`]: the rows of a plan become data files; with [`route`] (which partition) and [`bounds`] (statistics).
 //! - [`commit`]: data files become a snapshot.
 //! - [`statement`]: `INSERT` and CTAS out of the two above.
-//! - [`change`]: `DELETE`, `UPDATE` and `MERGE`: rows out of some files, and new files in their place.
+//! - [`change`]: `DELETE`, `UPDATE` and `MERGE`: rows out of some files, and new files in their place; and `OPTIMIZE`.
 //! - [`scan`]: reading; with [`predicate`] (which files), [`tasks`] (by which stream) and [`statistics`] (what need not
 //!   be read at all).
+//! - [`travel`]: former states.
 //! - [`inspect`]: `"t$snapshots"` and its like.
+//! - [`mod@vacuum`]: old snapshots and unused files go.
 //! - [`purge`]: `DROP TABLE`.
 //! - [`storage`]: the lake as the Iceberg library sees it.
 
@@ -36,7 +38,9 @@ mod table;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod travel;
 mod types;
+mod vacuum;
 mod write;
 
 pub use change::{RowAction, RowChanges};
@@ -45,6 +49,7 @@ pub use purge::drop_table;
 pub use scan::IcebergTable;
 pub use statement::{Written, append, create_table_as};
 pub use table::is_iceberg;
+pub use vacuum::vacuum;
 
 use ::iceberg::io::FileIO;
 

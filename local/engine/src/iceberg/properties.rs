@@ -16,18 +16,26 @@ const LEVEL: &str = "write.parquet.compression-level";
 const FORMAT: &str = "write.format.default";
 const TARGET_SIZE: &str = "write.target-file-size-bytes";
 const SNAPSHOT_AGE: &str = "history.expire.max-snapshot-age-ms";
+const SNAPSHOTS: &str = "history.expire.min-snapshots-to-keep";
+const DATA_FILES: &str = "optimize_rewrite_data_file_threshold";
+const DELETE_FILES: &str = "optimize_rewrite_delete_file_threshold";
+const LEAST_SIZE: &str = "optimize_rewrite_min_data_file_size_bytes";
+const MOST_SIZE: &str = "optimize_rewrite_max_data_file_size_bytes";
 
-/// Athena's names beside Iceberg's. The two thresholds have no name in Iceberg: Athena keeps them as they are.
-const NAMES: [(&str, &str); 9] = [
+/// Athena's names beside Iceberg's. The thresholds of `OPTIMIZE` have no name in Iceberg: Athena
+/// keeps them as they are.
+const NAMES: [(&str, &str); 11] = [
     ("format", FORMAT),
     ("write_compression", CODEC),
     ("compression_level", LEVEL),
     ("write_target_data_file_size_bytes", TARGET_SIZE),
-    ("vacuum_min_snapshots_to_keep", "history.expire.min-snapshots-to-keep"),
+    ("vacuum_min_snapshots_to_keep", SNAPSHOTS),
     ("vacuum_max_snapshot_age_seconds", SNAPSHOT_AGE),
     ("vacuum_max_metadata_files_to_keep", "write.metadata.previous-versions-max"),
-    ("optimize_rewrite_data_file_threshold", "optimize_rewrite_data_file_threshold"),
-    ("optimize_rewrite_delete_file_threshold", "optimize_rewrite_delete_file_threshold"),
+    ("optimize_rewrite_data_file_threshold", DATA_FILES),
+    ("optimize_rewrite_delete_file_threshold", DELETE_FILES),
+    ("optimize_rewrite_min_data_file_size_bytes", LEAST_SIZE),
+    ("optimize_rewrite_max_data_file_size_bytes", MOST_SIZE),
 ];
 
 /// `write.target-file-size-bytes` where the table says nothing.
@@ -108,6 +116,45 @@ pub(super) fn target_file_size(properties: &HashMap<String, String>) -> usize {
         .and_then(|size| size.parse().ok())
         .filter(|size| *size > 0)
         .unwrap_or(DEFAULT_TARGET_SIZE)
+}
+
+/// How old a snapshot may grow: five days where the table says nothing, for Athena and for Iceberg.
+pub(super) fn snapshot_age_millis(properties: &HashMap<String, String>) -> i64 {
+    stored(properties, SNAPSHOT_AGE).unwrap_or(432_000_000)
+}
+
+/// How many snapshots stay, however old.
+pub(super) fn snapshots_to_keep(properties: &HashMap<String, String>) -> usize {
+    stored(properties, SNAPSHOTS).unwrap_or(1)
+}
+
+/// What `OPTIMIZE` goes by.
+#[derive(Debug)]
+pub(super) struct Thresholds {
+    /// A file of another size is to be written anew.
+    pub(super) sizes: std::ops::RangeInclusive<u64>,
+    /// If there are so many of them.
+    pub(super) data_files: usize,
+    /// And a file that has so many delete files, in any case.
+    pub(super) delete_files: usize,
+}
+
+impl Thresholds {
+    /// Those of a table, or Athena's defaults.
+    pub(super) fn of(properties: &HashMap<String, String>) -> Self {
+        let target = target_file_size(properties) as u64;
+        let least = stored(properties, LEAST_SIZE).unwrap_or(target / 4 * 3);
+        let most = stored(properties, MOST_SIZE).unwrap_or(target / 5 * 9);
+        Self {
+            sizes: least..=most,
+            data_files: stored(properties, DATA_FILES).unwrap_or(5).max(1),
+            delete_files: stored(properties, DELETE_FILES).unwrap_or(2).max(1),
+        }
+    }
+}
+
+fn stored<T: std::str::FromStr>(properties: &HashMap<String, String>, key: &str) -> Option<T> {
+    properties.get(key).and_then(|value| value.parse().ok())
 }
 
 fn number(key: &str, value: &str) -> Result<u64> {

@@ -10,6 +10,7 @@ use ::iceberg::spec::TableMetadata;
 use ::iceberg::table::Table;
 
 use super::table::{Loaded, METADATA_LOCATION, manifests};
+use crate::access::needs;
 use crate::catalog::{self, Catalog};
 use crate::lake::{Lake, S3Uri};
 use crate::{Error, Result};
@@ -50,7 +51,7 @@ pub async fn drop_table(catalog: &Catalog, lake: &Lake, database: &str, name: &s
     // All is asked for before anything goes: a caller who may not remove the files keeps the table.
     let files = files_to_remove(lake, &folder, &referenced, &others)?;
     for file in &files {
-        lake.ask("s3:DeleteObject", file)?;
+        lake.ask(needs::REMOVE_OBJECT, file)?;
     }
     catalog.delete_table(database, name)?;
     let lake = lake.unasked();
@@ -81,7 +82,7 @@ fn files_to_remove(
 }
 
 /// Where an entry says that its table lives.
-fn folder(entry: &catalog::Table) -> Result<S3Uri> {
+pub(super) fn folder(entry: &catalog::Table) -> Result<S3Uri> {
     let location = entry.storage_descriptor.location.as_deref().or_else(|| metadata_root(entry));
     let location = location
         .ok_or_else(|| super::refused("ICEBERG_INVALID_METADATA", format!("Table {} has no location", entry.name)))?;
@@ -96,7 +97,7 @@ fn metadata_root(entry: &catalog::Table) -> Option<&str> {
 }
 
 /// Every folder that any other entry needs, with the entry's name.
-fn other_folders(catalog: &Catalog, entry: &catalog::Table) -> Result<Vec<(String, S3Uri)>> {
+pub(super) fn other_folders(catalog: &Catalog, entry: &catalog::Table) -> Result<Vec<(String, S3Uri)>> {
     let mut folders = Vec::new();
     for database in catalog.list_databases()? {
         for other in catalog.list_tables(&database.name)? {
@@ -114,16 +115,16 @@ fn other_folders(catalog: &Catalog, entry: &catalog::Table) -> Result<Vec<(Strin
     Ok(folders)
 }
 
-fn overlap(a: &S3Uri, b: &S3Uri) -> bool {
+pub(super) fn overlap(a: &S3Uri, b: &S3Uri) -> bool {
     contains(a, b) || contains(b, a)
 }
 
-fn contains(folder: &S3Uri, uri: &S3Uri) -> bool {
+pub(super) fn contains(folder: &S3Uri, uri: &S3Uri) -> bool {
     folder.bucket == uri.bucket && uri.key.starts_with(&folder.key)
 }
 
 /// Every file that any snapshot of the table refers to.
-async fn referenced_files(table: &Table) -> Result<BTreeSet<String>> {
+pub(super) async fn referenced_files(table: &Table) -> Result<BTreeSet<String>> {
     let metadata = table.metadata();
     let mut files: BTreeSet<String> = metadata_files(table, metadata);
     for snapshot in metadata.snapshots() {
@@ -138,8 +139,9 @@ async fn referenced_files(table: &Table) -> Result<BTreeSet<String>> {
     Ok(files)
 }
 
-fn metadata_files(table: &Table, metadata: &TableMetadata) -> BTreeSet<String> {
+pub(super) fn metadata_files(table: &Table, metadata: &TableMetadata) -> BTreeSet<String> {
     let logged = metadata.metadata_log().iter().map(|logged| logged.metadata_file.clone());
     let statistics = metadata.statistics_iter().map(|file| file.statistics_path.clone());
-    logged.chain(statistics).chain(table.metadata_location().map(str::to_owned)).collect()
+    let partitions = metadata.partition_statistics_iter().map(|file| file.statistics_path.clone());
+    logged.chain(statistics).chain(partitions).chain(table.metadata_location().map(str::to_owned)).collect()
 }

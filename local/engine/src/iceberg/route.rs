@@ -162,7 +162,7 @@ impl LocationGenerator for Locations {
 }
 
 /// A partition value as people read it. The library shows months and hours as numbers since 1970.
-fn shown(transform: Transform, type_: &Type, value: Option<&Literal>) -> String {
+pub(super) fn shown(transform: Transform, type_: &Type, value: Option<&Literal>) -> String {
     let number = match value.and_then(Literal::as_primitive_literal) {
         Some(PrimitiveLiteral::Int(number)) => Some(number),
         _ => None,

@@ -32,9 +32,11 @@ use futures::{StreamExt, TryStreamExt};
 use super::storage::file_io;
 use super::table::Loaded;
 use super::tasks::{bytes, rows, spread};
+use super::travel::snapshot_at;
 use super::{partitioning, predicate, properties, statistics};
 use crate::catalog::{Catalog, Parameters};
 use crate::lake::Lake;
+use crate::trino::AsOf;
 use crate::{Error, Result, ScanMeter};
 
 /// A Parquet footer's length and magic: the reader fetches them, and then exactly the metadata, so that no byte is
@@ -69,9 +71,37 @@ impl IcebergTable {
         Self::of(table, lake, meter)
     }
 
+    /// The table as it was, with the columns that it had.
+    ///
+    /// # Errors
+    /// Those of [`IcebergTable::load`]; `INVALID_ARGUMENTS` if it had no such state.
+    pub async fn load_as_of(
+        catalog: &Catalog,
+        lake: &Lake,
+        database: &str,
+        name: &str,
+        as_of: &AsOf,
+        meter: Arc<ScanMeter>,
+    ) -> Result<Self> {
+        let table = Loaded::load(catalog, lake, database, name).await?.table;
+        let snapshot = snapshot_at(&table, as_of)?;
+        let schema = snapshot.schema(table.metadata())?;
+        Self::at(table, Some(snapshot), schema, lake, meter)
+    }
+
     pub(super) fn of(table: Table, lake: &Lake, meter: Arc<ScanMeter>) -> Result<Self> {
-        let table_schema = table.metadata().current_schema().clone();
+        let schema = table.metadata().current_schema().clone();
         let snapshot = table.metadata().current_snapshot().cloned();
+        Self::at(table, snapshot, schema, lake, meter)
+    }
+
+    fn at(
+        table: Table,
+        snapshot: Option<SnapshotRef>,
+        table_schema: TableSchema,
+        lake: &Lake,
+        meter: Arc<ScanMeter>,
+    ) -> Result<Self> {
         let schema = Arc::new(plain(&schema_to_arrow_schema(&table_schema)?));
         let data = file_io(lake, Some(Arc::clone(&meter)));
         Ok(Self { table, snapshot, table_schema, schema, data, meter })
@@ -92,7 +122,7 @@ impl IcebergTable {
         self.schema.index_of(name).ok().map(|index| self.table_schema.as_struct().fields()[index].id)
     }
 
-    /// The schema that the current snapshot was written with: manifests know its names.
+    /// The schema that the snapshot was written with: manifests know its names.
     pub(super) fn snapshot_schema(&self) -> Result<TableSchema> {
         match &self.snapshot {
             Some(snapshot) => Ok(snapshot.schema(self.table.metadata())?),
@@ -104,6 +134,10 @@ impl IcebergTable {
     pub(super) async fn tasks(&self, filters: &[Expr], fields: &[i32]) -> Result<Vec<FileScanTask>> {
         let wanted = predicate::of_filters(filters, self.snapshot_schema()?.as_ref(), &|name| self.field_id(name));
         let scan = self.table.scan().select_empty();
+        let scan = match &self.snapshot {
+            Some(snapshot) => scan.snapshot_id(snapshot.snapshot_id()),
+            None => scan,
+        };
         let scan = match wanted {
             Some(wanted) => scan.with_filter(wanted),
             None => scan,

@@ -1,6 +1,7 @@
 //! Tables written and read back through the query engine, on a lake and a catalog of their own.
 
 mod changing;
+mod maintaining;
 mod others;
 mod types;
 mod writing;

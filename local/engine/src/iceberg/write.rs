@@ -33,7 +33,7 @@ use crate::{Error, Result};
 
 /// Athena's limit for one statement.
 /// Source: <https://docs.aws.amazon.com/athena/latest/ug/ctas-insert-into.html>
-const MOST_PARTITIONS: usize = 100;
+pub(super) const MOST_PARTITIONS: usize = 100;
 
 /// Bytes of rows that a partition gets before it gets one more lane.
 const LANE_BYTES: usize = 64 << 20;
@@ -97,8 +97,19 @@ impl Writing {
         metadata: &TableMetadata,
         context: Arc<TaskContext>,
     ) -> Result<Self> {
-        let locations = Locations::new(lake, metadata);
         let lanes = context.session_config().target_partitions();
+        Self::with_lanes(lake, files, metadata, context, lanes)
+    }
+
+    /// Begins with at most so many files of a partition at once.
+    pub(super) fn with_lanes(
+        lake: &Lake,
+        files: &FileIO,
+        metadata: &TableMetadata,
+        context: Arc<TaskContext>,
+        lanes: usize,
+    ) -> Result<Self> {
+        let locations = Locations::new(lake, metadata);
         let sink = Arc::new(Sink::new(files, metadata, locations.clone(), lanes)?);
         Ok(Self { locations, sink, context })
     }

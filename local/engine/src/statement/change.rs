@@ -72,7 +72,7 @@ pub(super) fn delete(sql: &str, database: &str) -> Result<Statement> {
     let (table, alias) = plain_table(from, database)?;
     let cases = vec![Case { matched: true, condition: None, action: RowAction::Delete }];
     let change = RowChange { table, alias, source: None, filter: parsed.selection, cases };
-    Ok(Statement::dml("DELETE", Action::ChangeRows(change)))
+    Ok(Statement::dml("DELETE", Action::ChangeRows(Box::new(change))))
 }
 
 /// `UPDATE name SET column = value, … [WHERE condition]`
@@ -89,7 +89,7 @@ pub(super) fn update(sql: &str, database: &str) -> Result<Statement> {
     let action = RowAction::Update(assigned(parsed.assignments)?);
     let cases = vec![Case { matched: true, condition: None, action }];
     let change = RowChange { table, alias, source: None, filter: parsed.selection, cases };
-    Ok(Statement::dml("UPDATE", Action::ChangeRows(change)))
+    Ok(Statement::dml("UPDATE", Action::ChangeRows(Box::new(change))))
 }
 
 /// `MERGE INTO name [[AS] alias] USING table ON condition WHEN …`
@@ -109,7 +109,7 @@ pub(super) fn merge(sql: &str, database: &str) -> Result<Statement> {
     let cases = parsed.clauses.into_iter().map(case).collect::<Result<_>>()?;
     let source = Some(Source { table: parsed.source, on: *parsed.on });
     let change = RowChange { table, alias, source, filter: None, cases };
-    Ok(Statement::dml("MERGE", Action::ChangeRows(change)))
+    Ok(Statement::dml("MERGE", Action::ChangeRows(Box::new(change))))
 }
 
 fn case(clause: MergeClause) -> Result<Case> {
@@ -155,13 +155,11 @@ fn assigned(assignments: Vec<ast::Assignment>) -> Result<Vec<(String, Expr)>> {
 
 /// A column that is written to: its name alone.
 fn column(name: &ObjectName) -> Result<String> {
-    match name.0.as_slice() {
-        [ObjectNamePart::Identifier(ident)] => Ok(ident.value.to_lowercase()),
-        _ => {
-            let start = name.span().start;
-            Err(mistaken(".", (start.line, start.column)))
-        }
+    if let [ObjectNamePart::Identifier(ident)] = name.0.as_slice() {
+        return Ok(ident.value.to_lowercase());
     }
+    let start = name.span().start;
+    Err(mistaken(".", (start.line, start.column)))
 }
 
 /// The one table of a statement that gives it no other name.

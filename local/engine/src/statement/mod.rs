@@ -5,7 +5,7 @@
 //!
 //! - [`tokens`], [`name`], [`reserved`]: what all parsers here are made of.
 //! - [`create_table`], [`alter_table`], [`database`], [`drop`], [`msck_repair_table`], [`show`], [`describe`]: Hive's.
-//! - [`query`], [`change`], [`view`]: Trino's; the engine plans and runs them.
+//! - [`query`], [`change`], [`maintenance`], [`view`]: Trino's; the engine plans and runs them.
 
 pub(crate) mod alter_table;
 pub(crate) mod change;
@@ -13,6 +13,7 @@ pub(crate) mod create_table;
 pub(crate) mod database;
 pub(crate) mod describe;
 pub(crate) mod drop;
+pub(crate) mod maintenance;
 pub(crate) mod msck_repair_table;
 pub(crate) mod name;
 pub(crate) mod query;
@@ -49,7 +50,9 @@ pub(crate) enum Action {
     CreateTableAs(query::CreateTableAs),
     DropTable(drop::DropTable),
     Insert(query::Insert),
-    ChangeRows(change::RowChange),
+    ChangeRows(Box<change::RowChange>),
+    Optimize(maintenance::Optimize),
+    Vacuum(TableName),
     Select(query::Select),
     Explain(query::Select),
     CreateView(view::CreateView),
@@ -128,6 +131,8 @@ pub(crate) fn parse(sql: &str, database: &str) -> Result<Statement> {
         ["DELETE", ..] => change::delete(sql, database),
         ["UPDATE", ..] => change::update(sql, database),
         ["MERGE", ..] => change::merge(sql, database),
+        ["OPTIMIZE", ..] => maintenance::optimize(sql, database),
+        ["VACUUM", ..] => maintenance::vacuum(sql, database),
         ["CREATE", "VIEW", ..] | ["CREATE", "OR", "REPLACE", "VIEW", ..] => view::create(sql, database),
         ["DROP", "VIEW", ..] => view::drop(sql, database),
         ["CREATE", "DATABASE" | "SCHEMA", ..] => hive.parse(database::create),
@@ -179,8 +184,6 @@ impl Statement {
 /// What Athena knows is refused by its name, anything else as a mistake.
 fn unsupported(sql: &str, words: &[&str]) -> Error {
     const KNOWN: &[&str] = &[
-        "OPTIMIZE",
-        "VACUUM",
         "UNLOAD",
         "PREPARE",
         "EXECUTE",
@@ -210,7 +213,7 @@ fn unsupported(sql: &str, words: &[&str]) -> Error {
                 tokens.skip();
                 return tokens.unexpected("'DATABASE', 'EXTERNAL', 'OR', 'SCHEMA', 'TABLE', 'VIEW'");
             }
-            tokens.unexpected("'ALTER', 'CREATE', 'DELETE', 'DESCRIBE', 'DROP', 'EXPLAIN', 'INSERT', 'MERGE', 'MSCK', 'SELECT', 'SHOW', 'UPDATE', 'VALUES', 'WITH'")
+            tokens.unexpected("'ALTER', 'CREATE', 'DELETE', 'DESCRIBE', 'DROP', 'EXPLAIN', 'INSERT', 'MERGE', 'MSCK', 'OPTIMIZE', 'SELECT', 'SHOW', 'UPDATE', 'VACUUM', 'VALUES', 'WITH'")
         }
         Err(error) => error,
     }

@@ -157,7 +157,9 @@ const REFUSED: &[(&str, &str)] = &[
     ("DELETE t", "line 1:8: mismatched input 't'. Expecting: 'FROM'"),
     ("MERGE INTO t USING u ON a = b", "line 1:1: mismatched input '<EOF>'. Expecting: 'WHEN'"),
     ("UPDATE t SET a = 1 FROM u", "mismatched input 'FROM'"),
-    ("OPTIMIZE t REWRITE DATA USING BIN_PACK", "NOT_SUPPORTED: the local engine does not support OPTIMIZE statements"),
+    ("OPTIMIZE t REWRITE DATA", "line 1:24: mismatched input '<EOF>'. Expecting: 'USING'"),
+    ("OPTIMIZE t REWRITE DATA USING BIN_PACK\n  LIMIT 1", "line 2:3: mismatched input 'LIMIT'. Expecting: <EOF>"),
+    ("VACUUM t u", "line 1:10: mismatched input 'u'. Expecting: <EOF>"),
     ("EXPLAIN ANALYZE SELECT 1", "NOT_SUPPORTED: the local engine does not support EXPLAIN ANALYZE statements"),
     ("CREATE VIEW v AS INSERT INTO t SELECT 1", "mismatched input 'INSERT'"),
 ];

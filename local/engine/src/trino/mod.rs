@@ -4,6 +4,7 @@
 //!
 //! - [`parse`]: text to syntax tree, through [`tokens`], with Trino's words for syntax errors.
 //! - [`rewrite`], [`expressions`], [`calls`]: the tree in the words that the planner knows; refusals by name.
+//! - [`travel`]: which state of a table is meant.
 //! - [`plan`]: the tree to a checked plan, by [`planner`] (operators, type names), [`unnest`] and [`typing`] (Trino's
 //!   rules, `CAST`, `TRY`, [`single`]-valued subqueries); [`coercion`] says which types fit together.
 //! - [`functions`], [`aggregates`]: what can be called; each [`function`] has Trino's [`signature`]s.
@@ -43,6 +44,7 @@ mod signature;
 mod single;
 mod text;
 mod tokens;
+mod travel;
 pub mod types;
 mod typing;
 mod unnest;
@@ -56,6 +58,7 @@ pub use format::format_rows;
 pub use parse::parse;
 pub use plan::{Planned, assigned, for_insert, for_new_table, plan};
 pub use session::{session_config, session_state};
+pub use travel::AsOf;
 
 /// The result columns that Athena reports for a query's schema.
 pub fn columns(schema: &arrow::datatypes::SchemaRef) -> Vec<crate::Column> {

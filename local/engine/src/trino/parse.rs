@@ -62,6 +62,9 @@ impl Dialect for TrinoDialect {
     fn supports_subquery_as_function_arg(&self) -> bool {
         false
     }
+    fn supports_table_versioning(&self) -> bool {
+        true
+    }
     fn supports_boolean_literals(&self) -> bool {
         true
     }
@@ -184,8 +187,16 @@ mod tests {
     }
 
     #[test]
-    fn time_travel_is_refused_by_name() {
-        assert!(error("SELECT * FROM t FOR VERSION AS OF 1").contains("FOR VERSION AS OF"));
+    fn time_travel_has_trinos_words_only() {
+        for sql in [
+            "SELECT * FROM t FOR VERSION AS OF 1",
+            "SELECT * FROM t FOR VERSION AS OF 'main' AS u JOIN s FOR TIMESTAMP AS OF TIMESTAMP '2026-01-01 00:00:00' w ON true",
+            "SELECT * FROM t FOR TIMESTAMP AS OF (current_timestamp - INTERVAL '1' DAY)",
+        ] {
+            parse(sql).unwrap_or_else(|e| panic!("{sql}: {e}"));
+        }
+        assert!(error("SELECT * FROM t VERSION AS OF 1").contains("mismatched input 'VERSION'. Expecting: 'FOR'"));
+        assert!(error("SELECT * FROM t FOR SYSTEM_TIME AS OF 1").contains("FOR SYSTEM_TIME AS OF"));
         assert!(error("SELECT `a` FROM t").contains("backquoted identifiers are not supported"));
     }
 }

@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::ast::{Query, SetExpr, Spanned, Statement, visit_
 
 use super::coercion;
 use super::types::trino_name;
-use super::{error, rewrite};
+use super::{error, rewrite, travel};
 use crate::{Error, Result};
 
 /// A query ready to run.
@@ -29,6 +29,7 @@ pub struct Planned {
 /// Trino's errors of names and types, with line and column where they are known; [`Error::Unsupported`].
 pub async fn plan(state: &SessionState, mut query: Box<Query>) -> Result<Planned> {
     let places = tables(&query);
+    travel::resolve(state, &mut query).await?;
     rewrite::query(&mut query)?;
     let values = matches!(query.body.as_ref(), SetExpr::Values(_));
     let statement = DfStatement::Statement(Box::new(Statement::Query(query)));

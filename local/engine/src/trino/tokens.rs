@@ -7,10 +7,11 @@ use datafusion::sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 use super::parse::is_keyword;
 use crate::{Error, Result};
 
-/// Rewrites `VALUES 1, 2`, `array(…)` and `row(…)` types; refuses backquotes and time travel.
+/// Rewrites `VALUES 1, 2`, `array(…)` and `row(…)` types; brings time travel into the parser's words; refuses backquotes.
 pub(crate) fn rewrite(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>> {
     let mut tokens: Vec<_> = tokens.into_iter().filter(|t| !matches!(t.token, Token::Whitespace(_))).collect();
     refuse(&tokens)?;
+    time_travel(&mut tokens);
     angle_types(&mut tokens);
     Ok(values_rows(tokens))
 }
@@ -23,22 +24,43 @@ fn refuse(tokens: &[TokenWithSpan]) -> Result<()> {
                 let message = "backquoted identifiers are not supported; use double quotes to quote identifiers";
                 return Err(Error::Syntax { line: start.line, column: start.column, message: message.into() });
             }
-            Token::Word(word) if word.value.eq_ignore_ascii_case("FOR") && word.quote_style.is_none() => {
-                if let Some(kind) = time_travel(&tokens[i + 1..]) {
-                    return Err(Error::unsupported(format!("time travel (FOR {kind} AS OF)")));
+            _ => match as_of(&tokens[i..]).as_deref() {
+                None => {}
+                Some("VERSION" | "TIMESTAMP") if i > 0 && is_for(&tokens[i - 1].token) => {}
+                Some(kind @ ("VERSION" | "TIMESTAMP")) => {
+                    let message = format!("mismatched input '{kind}'. Expecting: 'FOR'");
+                    return Err(Error::Syntax { line: start.line, column: start.column, message });
                 }
-            }
-            _ => {}
+                Some(kind) => return Err(Error::unsupported(format!("time travel (FOR {kind} AS OF)"))),
+            },
         }
     }
     Ok(())
 }
 
-/// The word between `FOR` and `AS OF`.
-fn time_travel(next: &[TokenWithSpan]) -> Option<String> {
+fn is_for(token: &Token) -> bool {
+    matches!(token, Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case("FOR"))
+}
+
+/// `FOR TIMESTAMP AS OF x` is `TIMESTAMP AS OF x` to the parser. It takes numbers only for a version, and anything for a
+/// system time.
+fn time_travel(tokens: &mut Vec<TokenWithSpan>) {
+    let mut at = 1;
+    while at < tokens.len() {
+        match as_of(&tokens[at..]).as_deref() {
+            Some("VERSION") => tokens[at].token = Token::make_keyword("SYSTEM_TIME"),
+            Some(_) => drop(tokens.remove(at - 1)),
+            None => {}
+        }
+        at += 1;
+    }
+}
+
+/// The word before `AS OF`, if that is what comes next.
+fn as_of(next: &[TokenWithSpan]) -> Option<String> {
     let [kind, as_word, of_word, ..] = next else { return None };
     let kind = match &kind.token {
-        Token::Word(word) => word.value.to_uppercase(),
+        Token::Word(word) if word.quote_style.is_none() => word.value.to_uppercase(),
         _ => return None,
     };
     let known = matches!(kind.as_str(), "VERSION" | "TIMESTAMP" | "SYSTEM_TIME" | "SYSTEM_VERSION");

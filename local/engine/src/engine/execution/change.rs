@@ -62,7 +62,7 @@ fn must_be_changeable(entry: &Table, change: &RowChange) -> Result<()> {
 }
 
 /// An error of a row, which the writer passes on as it came.
-fn named(error: Error) -> Error {
+pub(super) fn named(error: Error) -> Error {
     match error {
         Error::DataFusion(error) => trino::error(error),
         other => other,

@@ -94,7 +94,19 @@ impl Rows {
         let left = |(_, piece): &(usize, &Piece)| files.contains(&piece.task.data_file_path) && !piece.is_gone();
         let rewritten = state.pieces.iter().enumerate().filter(left);
         let rewritten = rewritten.map(|(number, piece)| (number, piece.task.clone())).collect();
-        Affected { rewritten, files }
+        Affected { files, rewritten }
+    }
+
+    /// The files that were asked for, whole.
+    pub(super) fn whole_files(&self) -> Vec<FileScanTask> {
+        let state = self.lock();
+        let first = state.pieces.iter().filter(|piece| piece.task.start == 0);
+        let whole = |piece: &Piece| FileScanTask {
+            length: piece.task.file_size_in_bytes,
+            record_count: None,
+            ..piece.task.clone()
+        };
+        first.map(whole).collect()
     }
 
     /// Whether rows of a piece stay: `count` of them from `first` on.

@@ -52,7 +52,9 @@ impl Target {
         let read = if read.is_empty() { self.table.narrowest() } else { read };
         let mut tasks = self.table.tasks(filters, &read).await?;
         // Every row of a file is read, or the second reading would count other rows.
-        tasks.iter_mut().for_each(|task| task.predicate = None);
+        for task in &mut tasks {
+            task.predicate = None;
+        }
         let statistics = statistics::of_rows(Precision::Inexact(rows(&tasks)), bytes(&tasks), &schema);
         let numbered = |task: FileScanTask| (self.rows.number(&task), task);
         let groups = spread(tasks, streams.max(1)).into_iter();

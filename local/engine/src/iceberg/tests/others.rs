@@ -96,7 +96,7 @@ impl Cloud {
     }
 
     /// Replaces the schema, keeping the ids that it names.
-    async fn evolve(&self, table: &str, fields: Vec<NestedField>) {
+    pub(super) async fn evolve(&self, table: &str, fields: Vec<NestedField>) {
         let loaded = self.loaded(table).await;
         let schema = Schema::builder().with_fields(fields.into_iter().map(Arc::new)).build().unwrap();
         let location = loaded.table.metadata_location().map(str::to_owned);
@@ -106,7 +106,7 @@ impl Cloud {
     }
 }
 
-fn optional(id: i32, name: &str, type_: PrimitiveType) -> NestedField {
+pub(super) fn optional(id: i32, name: &str, type_: PrimitiveType) -> NestedField {
     NestedField::optional(id, name, Type::Primitive(type_))
 }
 
@@ -165,7 +165,8 @@ async fn files_are_replaced_in_one_snapshot() {
     cloud.append("t", "SELECT 10").await.unwrap();
     let base = cloud.loaded("t").await;
     let removed = old.iter().cloned().collect();
-    let change = Change { operation: Operation::Overwrite, added: Vec::new(), removed, bound: true };
+    let change =
+        Change { operation: Operation::Overwrite, added: Vec::new(), removed, bound: true, drop_deletes: false };
     commit(&cloud.catalog, &cloud.lake, base.clone(), &change).await.unwrap();
     assert_eq!(cloud.number("t", "SELECT sum(n) FROM t").await, 10);
     let summary = "SELECT summary['deleted-records'] AS gone, summary['total-records'] AS total FROM meta \
