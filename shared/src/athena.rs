@@ -339,6 +339,12 @@ fn standing(query: &QueryExecution) -> Standing {
     }
 }
 
+/// Whether a statement failed because it has done a part and there is more: `ICEBERG_OPTIMIZE_MORE_RUNS_NEEDED` and
+/// `ICEBERG_VACUUM_MORE_RUNS_NEEDED`. <https://docs.aws.amazon.com/athena/latest/ug/error-reference.html>
+pub fn has_more_to_do(reason: &str) -> bool {
+    reason.contains("MORE_RUNS_NEEDED")
+}
+
 /// Whether the same statement may succeed later: Athena says so, or something behind it was throttled (14xx), or two
 /// commits to one Iceberg table met, in which case nothing of ours was committed.
 /// <https://docs.aws.amazon.com/athena/latest/ug/error-reference.html>

@@ -272,6 +272,22 @@ impl Catalog {
         self.update(input, Some(live.version())).await
     }
 
+    /// Notes it as [`Catalog::note_seen`] does, unless that has been done, also by a call whose reply was lost.
+    ///
+    /// # Errors
+    /// Those of [`Catalog::note_seen`].
+    pub async fn note_seen_once(&self, live: &Table, seen: &str) -> Result<()> {
+        let is_noted = |table: &Table| table.location() == live.location() && table.pageviews_seen() == Some(seen);
+        if is_noted(live) {
+            return Ok(());
+        }
+        match self.note_seen(live, seen).await {
+            // Refused for the version: by our own note, perhaps.
+            Err(Error::OutputChanged { .. }) if self.table(live.name()).await?.as_ref().is_some_and(is_noted) => Ok(()),
+            other => other,
+        }
+    }
+
     /// The values of every registered partition: one call per thousand, without the columns, which are most of it.
     /// <https://docs.aws.amazon.com/glue/latest/webapi/API_GetPartitions.html>
     ///

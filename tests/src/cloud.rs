@@ -215,11 +215,14 @@ impl Cloud {
     /// statements of that run do; its id.
     pub async fn endless_query(&self, execution_arn: &str) -> String {
         let athena = aws_sdk_athena::Client::new(&self.config);
-        let numbers = "unnest(sequence(1, 10000))";
+        // Eight thousand million rows, of which few are held at once.
+        let numbers = |column| format!("(select {column} from unnest(sequence(1, 2000)) as t ({column}))");
         let table = shared::context::temporary_table_of(execution_arn).expect("a name");
         let sql = format!(
-            "select sum(a * b * c) from {numbers} as x (a) cross join {numbers} as y (b) cross join {numbers} as z (c) \
-             /* {table} */"
+            "select sum(a * b * c) from {} as x cross join {} as y cross join {} as z /* {table} */",
+            numbers("a"),
+            numbers("b"),
+            numbers("c")
         );
         let started = athena.start_query_execution().query_string(sql).work_group("pageviews").send().await;
         started.expect("it starts").query_execution_id().expect("an id").to_owned()

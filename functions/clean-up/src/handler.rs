@@ -1,6 +1,6 @@
 //! Every way out leads here: stops what still runs, removes what this run alone needed, releases the lease.
 //!
-//! Input: nothing. Output: what was stopped, removed and left.
+//! Input: whether the run has failed. Output: what was stopped, removed and left.
 //! Reads every entry of the database and the folders of the output's generations; removes the entry of
 //! `pageviews_daily_<run>`, the run's folders, its manifest and its lease.
 //!
@@ -41,10 +41,12 @@ impl config::Settings for Settings {
     }
 }
 
-/// Nothing but who asks.
+/// Whether the run has failed. One that has not has waited for the end of all its queries.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Input {}
+pub(crate) struct Input {
+    failed: bool,
+}
 
 /// What was done.
 #[derive(Debug, Default, PartialEq, Serialize)]
@@ -63,9 +65,12 @@ pub(crate) struct Output {
 }
 
 /// Stops, removes, releases.
-pub(crate) async fn handle(context: &Context<Settings>, _: Input) -> Result<Output> {
+pub(crate) async fn handle(context: &Context<Settings>, input: Input) -> Result<Output> {
     let name = context.temporary_table()?;
-    let mut output = Output { stopped: context.athena.stop_all(&name).await?, ..Output::default() };
+    let mut output = Output::default();
+    if input.failed {
+        output.stopped = context.athena.stop_all(&name).await?;
+    }
     let tables = context.catalog.tables().await?;
     remove_entry(context, &name, &tables, &mut output).await?;
     let others: Vec<&Table> = tables.iter().filter(|table| table.name() != name.as_str()).collect();
@@ -158,7 +163,7 @@ mod tests {
 
     async fn handled(replies: Vec<Reply>, lease: &[Reply]) -> Output {
         let aws = Aws::new([&replies[..], lease].concat());
-        let output = handle(&aws.context(settings()), Input {}).await.unwrap();
+        let output = handle(&aws.context(settings()), Input { failed: true }).await.unwrap();
         aws.assert_finished();
         output
     }
@@ -198,13 +203,10 @@ mod tests {
     async fn after_the_swap_the_runs_folder_and_manifest_are_the_outputs() {
         let mut live = table("pageviews_daily", &own(0));
         live["Parameters"]["pageviews_seen"] = format!("s3://lake/curated/seen/{RUN}.json").into();
-        let replies = vec![
-            athena::no_queries(),
-            glue::tables(&[live, temporary(&own(0))]),
-            glue::done(glue::DELETE),
-            folders(&[&own(0)]),
-        ];
-        let output = handled(replies, &released()).await;
+        let replies = vec![glue::tables(&[live, temporary(&own(0))]), glue::done(glue::DELETE), folders(&[&own(0)])];
+        let aws = Aws::new([replies, released()].concat());
+        let output = handle(&aws.context(settings()), Input { failed: false }).await.unwrap();
+        aws.assert_finished();
 
         assert_eq!(output.left, [format!("{GENERATIONS}{}/", own(0))]);
         assert_eq!((output.removed_folders.len(), output.released), (0, true));

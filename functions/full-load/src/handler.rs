@@ -76,7 +76,7 @@ pub(crate) async fn handle(context: &Context<Settings>, input: Input) -> Result<
     let rows = context.athena.rows_written(&finished).await?;
     let loaded = output(context, &input).await?;
     prove(context, rows).await?;
-    note(context, &loaded, &input).await?;
+    context.catalog.note_seen_once(&loaded, &input.seen_location).await?;
     let metadata_location = loaded.metadata_location().unwrap_or_default().to_owned();
     let published = Published { location: loaded.location().to_owned(), metadata_location };
     let Finished { query_execution_id, bytes_scanned } = finished;
@@ -90,18 +90,6 @@ async fn output(context: &Context<Settings>, input: &Input) -> Result<Table> {
     table.filter(is_ours).ok_or_else(|| Error::OutputChanged {
         problem: format!("{OUTPUT} is not at {} any more", input.output_location),
     })
-}
-
-async fn note(context: &Context<Settings>, loaded: &Table, input: &Input) -> Result<()> {
-    let is_noted = |table: &Table| table.pageviews_seen() == Some(&input.seen_location);
-    if is_noted(loaded) {
-        return Ok(());
-    }
-    match context.catalog.note_seen(loaded, &input.seen_location).await {
-        // Refused for the version: by our own note, if its reply was lost.
-        Err(Error::OutputChanged { .. }) if is_noted(&output(context, input).await?) => Ok(()),
-        other => other,
-    }
 }
 
 /// That the query wrote nothing proves nothing: the lake may be empty, or the table may have had rows. The count tells.

@@ -47,6 +47,8 @@ impl config::Settings for Settings {
 pub(crate) struct Input {
     #[serde(deserialize_with = "Option::deserialize")]
     mode: Option<String>,
+    /// How the result was to be published: `swap` or `merge`.
+    refresh: String,
     #[serde(deserialize_with = "Option::deserialize")]
     logical_date: Option<String>,
     #[serde(deserialize_with = "Option::deserialize")]

@@ -128,7 +128,8 @@ fn entered(world: &World) -> Vec<String> {
 }
 
 /// The inputs and lakes that between them reach every state.
-const MODES: [(u64, &str); 3] = [(0, "{}"), (9, "{}"), (9, r#"{"full_refresh": true}"#)];
+const MODES: [(u64, &str); 4] =
+    [(0, "{}"), (9, "{}"), (9, r#"{"full_refresh": true}"#), (9, r#"{"refresh": "merge"}"#)];
 
 /// Every Task, with its retriers.
 fn tasks() -> BTreeMap<String, Vec<Retrier>> {
@@ -172,7 +173,9 @@ fn every_mode_goes_its_way() {
         [
             (json!("full"), true, json!(5)),
             (json!("incremental"), false, json!(10)),
-            (json!("full_refresh"), false, json!(10))
+            (json!("full_refresh"), false, json!(10)),
+            // The merge counts the rows of its output.
+            (json!("incremental"), false, json!(5)),
         ]
     );
 }
@@ -307,6 +310,8 @@ fn an_input_that_is_not_understood_touches_nothing() {
     let cases = [
         (json!({"full_refresh": 1}), "full_refresh must be true or false; it is 1"),
         (json!({"full_refresh": null}), "full_refresh must be true or false; it is null"),
+        (json!({"refresh": "append"}), "refresh must be swap or merge; it is append"),
+        (json!({"refresh": true}), "refresh must be swap or merge; it is true"),
         (json!({"allow_shrinking": "yes"}), "allow_shrinking must be true or false; it is yes"),
         (json!({"ful_refresh": true}), "unknown field ful_refresh"),
         (json!({"lookback_days": "3"}), "lookback_days must be a whole number from 0 to 3650; it is 3"),
@@ -387,6 +392,19 @@ fn the_watermark_is_the_oldest_of_the_last_day_the_unseen_one_and_the_looked_bac
         }
         assert_eq!(sent("Incremental Load Step 2", input, unseen_since)["latest_day"], "2026-01-30");
     }
+}
+
+#[test]
+fn a_merge_stages_only_the_days_that_it_publishes() {
+    let merge = || json!({"refresh": "merge"});
+    assert_eq!(sent("Incremental Load Step 1", merge(), None)["watermark"], "0001-01-01", "nothing is copied");
+    for state in ["Incremental Load Step 2", "Audit", "Merge"] {
+        assert_eq!(sent(state, merge(), Some("2026-01-09"))["watermark"], "2026-01-09", "{state}");
+    }
+    let world = World { rows_before: 9, ..World::default() };
+    output(&run(&world, merge()));
+    let entered = entered(&world);
+    assert!(entered.contains(&"Compact".to_owned()) && !entered.contains(&"Incremental Load Step 4".to_owned()));
 }
 
 #[test]

@@ -90,7 +90,7 @@ async fn prove(parameters: &[(&str, &str)]) {
 /// Everything that roles ask for, from the empty lake on, in every way that a run can go.
 async fn recording(parameters: &[(&str, &str)]) -> Vec<Asked> {
     let mut parameters: Vec<String> = parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    parameters.push("MaxRejectedPercent=100".to_owned());
+    parameters.extend(["MaxRejectedPercent=100", "CompactAboveFiles=1"].map(str::to_owned));
     let cloud = Cloud::deploy(Deployment { parameters, ..Deployment::default() }).await;
     let run = |input| {
         let cloud = &cloud;
@@ -110,11 +110,39 @@ async fn recording(parameters: &[(&str, &str)]) -> Vec<Asked> {
     let _ = run(json!({})).await;
     let _ = run(json!({"full_refresh": true, "logical_date": "2026-02-03T00:00:00Z"})).await;
     swap_again(&cloud).await;
+    generate(raw.path(), "2026-02-03", 1);
+    cloud.put_raw(raw.path()).await;
+    let _ = run(json!({"refresh": "merge"})).await;
+    compact(&cloud).await;
     inbox::drop_files(&cloud).await;
     way_out::take(&cloud).await;
     let asked = cloud.asked();
     assert!(asked.len() > 100, "the recording is too short to prove anything: {}", asked.len());
     asked
+}
+
+/// A merge into an output of many small files, which keeps no snapshot but the last: they are put together, and removed.
+async fn compact(cloud: &Cloud) {
+    for name in ["pageviews_daily", "pageviews_daily_previous"] {
+        cloud.glue().delete_table().database_name("appdb").name(name).send().await.expect("the entry goes");
+    }
+    let create = format!(
+        "create table pageviews_daily (view_date date, url string, country string, view_count bigint) \
+         partitioned by (month(view_date)) location 's3://{}/curated/pageviews_daily/0123456789ab/' tblproperties \
+         ('table_type' = 'ICEBERG', 'vacuum_max_snapshot_age_seconds' = '0', 'vacuum_min_snapshots_to_keep' = '1')",
+        cloud.bucket().await
+    );
+    cloud.query(&create).await;
+    let loaded = cloud.run(&json!({})).await.succeeded();
+    assert_eq!(loaded.output["mode"], "full", "{}", loaded.output);
+    for number in 0..6 {
+        let insert = format!("insert into pageviews_daily values (date '2026-01-15', '/by hand/{number}', 'USA', 1)");
+        cloud.query(&insert).await;
+    }
+    let merged = cloud.run(&json!({"refresh": "merge"})).await.succeeded();
+    assert!(merged.states.iter().any(|state| state == "Compact"), "{:?}", merged.states);
+    let files = cloud.query("select count(*) from \"pageviews_daily$files\"").await;
+    assert!(files[0][0].as_ref().is_some_and(|files| files.len() == 1), "they are put together: {files:?}");
 }
 
 /// Invokes Step 4 once more as the last run did, as if its first answer had been lost: it finds its note there already.

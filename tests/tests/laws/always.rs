@@ -12,7 +12,7 @@ use crate::reference::{Reference, reference};
 use crate::trial;
 
 /// The states that change the output. When one of them, or one after them, fails, the output may be the new one, whole.
-const PUBLISHERS: [&str; 2] = ["Full Load", "Incremental Load Step 4"];
+const PUBLISHERS: [&str; 3] = ["Full Load", "Incremental Load Step 4", "Merge"];
 
 /// Whether a failed run removes its temporary table. Until it does, the next run must bear with it.
 const CLEANS_UP: bool = true;

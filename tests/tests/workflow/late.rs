@@ -144,7 +144,7 @@ impl ByHand<'_> {
         });
         self.state("Incremental Load Step 4", swap).await;
         self.state("Incremental Load Step 5", json!({})).await;
-        assert_eq!(self.state("Clean Up", json!({})).await["released"], true);
+        assert_eq!(self.state("Clean Up", json!({"failed": false})).await["released"], true);
     }
 }
 

@@ -3,7 +3,7 @@
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use shared::context::run_of;
-use tests::{Cloud, Execution};
+use tests::{Cloud, Deployment, Execution};
 
 use crate::recomputation::{assert_output_equals, output};
 use crate::stories::{generate_day, raw};
@@ -23,6 +23,8 @@ pub fn trials() -> Vec<Trial> {
         trial("a_rollback_brings_the_version_before_back_and_the_next_run_goes_on", rolled_back),
         trial("the_janitor_removes_what_killed_runs_left_and_nothing_else", janitor),
         trial("every_run_leaves_a_record_and_its_lineage", recorded),
+        trial("merges_that_pile_up_small_files_are_compacted_and_can_be_rolled_back", merged),
+        trial("keys_that_the_output_has_twice_stop_a_merge", doubled_keys),
         trial("every_check_of_the_audit_is_a_statement_of_one_row", checks),
     ]
 }
@@ -263,6 +265,89 @@ async fn recorded() {
     assert_eq!((&lineage["eventType"], &lineage["job"]["name"]), (&json!("COMPLETE"), &json!("PageViewsTransform")));
     assert_eq!(lineage["inputs"][1]["name"], "table/appdb/pageviews");
     assert_eq!(lineage["outputs"][0]["outputFacets"]["outputStatistics"]["rowCount"], record["rows_after"]);
+}
+
+async fn merged() {
+    let parameters = vec!["CompactAboveFiles=2".to_owned()];
+    let cloud = Cloud::deploy(Deployment { parameters, ..Deployment::default() }).await;
+    let raw = raw(3, 900, (2026, 1, 1));
+    cloud.put_raw(raw.path()).await;
+    let merge = json!({"refresh": "merge"});
+    let _ = cloud.run(&merge).await.succeeded();
+    let location = location(&cloud).await;
+    let mut versions = Vec::new();
+    for day in 4..9 {
+        generate_day(raw.path(), (2026, 1, day), 200);
+        cloud.put_raw(raw.path()).await;
+        let run = cloud.run(&merge).await.succeeded();
+        assert!(run.states.iter().any(|state| state == "Merge"), "{:?}", run.states);
+        assert_eq!(run.output["refresh"], "merge");
+        assert_output_equals(&cloud, raw.path()).await;
+        versions.push(output(&cloud).await);
+    }
+    // Files of their own, as another engine's merge leaves them.
+    for number in 0..6 {
+        cloud
+            .query(&format!("insert into pageviews_daily values (date '2026-01-08', '/by hand/{number}', 'X', 1)"))
+            .await;
+    }
+    assert!(files(&cloud).await > 6);
+    let _ = cloud.run(&merge).await.succeeded();
+    assert!(files(&cloud).await <= 2, "small files are put together");
+    assert_output_equals(&cloud, raw.path()).await;
+    assert_eq!(location, self::location(&cloud).await, "the table stays the table that it is");
+    assert_eq!(tables(&cloud).await.len(), 4, "and has no version beside it");
+
+    // The snapshot whose rows are those of the second merge.
+    let wanted = versions[1].views().to_string();
+    let snapshots =
+        cloud.query("select snapshot_id from \"pageviews_daily$snapshots\" order by committed_at desc").await;
+    let mut found = None;
+    for snapshot in snapshots.iter().map(|row| row[0].clone().expect("an id")) {
+        let views =
+            cloud.query(&format!("select sum(view_count) from pageviews_daily for version as of {snapshot}")).await;
+        if views[0][0].as_ref() == Some(&wanted) {
+            found = Some(snapshot);
+            break;
+        }
+    }
+    let report = pageviews(&cloud, &["rollback", "--snapshot", &found.expect("a snapshot of that merge")]);
+    assert_eq!(report["changed"], true, "{report}");
+    assert_eq!(output(&cloud).await, versions[1]);
+    let _ = cloud.run(&merge).await.succeeded();
+    assert_output_equals(&cloud, raw.path()).await;
+}
+
+async fn location(cloud: &Cloud) -> String {
+    let entry =
+        cloud.glue().get_table().database_name("appdb").name("pageviews_daily").send().await.expect("the entry");
+    let storage = entry.table().and_then(|table| table.storage_descriptor()).expect("its storage");
+    storage.location().expect("a location").to_owned()
+}
+
+async fn files(cloud: &Cloud) -> usize {
+    let count = cloud.query("select count(*) from \"pageviews_daily$files\"").await;
+    count[0][0].as_ref().and_then(|count| count.parse().ok()).expect("a count")
+}
+
+async fn doubled_keys() {
+    let (cloud, _) = loaded().await;
+    cloud
+        .query(
+            "insert into pageviews_daily select view_date, url, country, view_count from pageviews_daily \
+             where view_date = date '2026-01-03' order by url, country limit 2",
+        )
+        .await;
+    let before = cloud.query("select count(*), sum(view_count) from pageviews_daily").await;
+
+    let run = cloud.run(&json!({"refresh": "merge"})).await;
+
+    assert_eq!(run.error, "InvalidOutput", "{}", run.cause);
+    assert!(run.cause.contains("2 keys more than once (2026-01-03 "), "{}", run.cause);
+    assert_eq!(cloud.query("select count(*), sum(view_count) from pageviews_daily").await, before);
+    // What it says to do mends it.
+    let _ = cloud.run(&json!({"full_refresh": true})).await.succeeded();
+    let _ = cloud.run(&json!({"refresh": "merge"})).await.succeeded();
 }
 
 /// A mistake in a check is found here, before it is deployed; in a run it would stop every refresh.
