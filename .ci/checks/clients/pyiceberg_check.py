@@ -125,7 +125,8 @@ def is_read_by_athena(bucket):
     shown = athena(f"SELECT url, views FROM {name} ORDER BY views", bucket)
     rows = sorted(table.scan().to_arrow().to_pylist(), key=lambda row: row["views"])
     same("rows after Athena's UPDATE, MERGE and DELETE", shown, [[row["url"], str(row["views"])] for row in rows])
-    former = athena(f"SELECT sum(views) FROM {name} FOR VERSION AS OF {table.snapshots()[0].snapshot_id}", bucket)
+    first = min(table.snapshots(), key=lambda snapshot: snapshot.sequence_number)
+    former = athena(f"SELECT sum(views) FROM {name} FOR VERSION AS OF {first.snapshot_id}", bucket)
     same("views of the first snapshot", former, [["12"]])
 
     table.delete(EqualTo("url", "/b"))

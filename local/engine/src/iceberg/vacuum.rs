@@ -179,7 +179,8 @@ fn without(table: &Table, expired: &[SnapshotRef]) -> Result<TableMetadata> {
     Ok(table.metadata().clone().into_builder(location).remove_snapshots(&ids).build()?.metadata)
 }
 
-/// Files below the table's location that nothing of the table names, and that are old.
+/// Files below the table's location that nothing of the table names, and that are old. A metadata file of a former version
+/// need not be old: whoever writes one now writes a later version.
 fn orphans(lake: &Lake, table: &Table, uses: &Uses, next: &TableMetadata) -> Result<Vec<String>> {
     let age = u64::try_from(properties::snapshot_age_millis(next.properties())).unwrap_or_default();
     let oldest = SystemTime::now().checked_sub(Duration::from_millis(age).max(LONGEST_STATEMENT));
@@ -187,14 +188,23 @@ fn orphans(lake: &Lake, table: &Table, uses: &Uses, next: &TableMetadata) -> Res
     let mut named = metadata_files(table, table.metadata());
     named.extend(metadata_files(table, next));
     let folder = S3Uri::parse(next.location())?.folder();
+    let current = table.metadata_location().and_then(version);
     let mut orphans = Vec::new();
     for object in lake.list(&folder.bucket, &folder.key)? {
         let address = S3Uri::new(&*folder.bucket, object.key).to_string();
-        if object.modified < oldest && !named.contains(&address) && !uses.last.contains_key(&address) {
+        let former = version(&address).is_some_and(|version| Some(version) < current);
+        let old = former || object.modified < oldest;
+        if old && !named.contains(&address) && !uses.last.contains_key(&address) {
             orphans.push(address);
         }
     }
     Ok(orphans)
+}
+
+/// The number that the name of a metadata file begins with.
+fn version(address: &str) -> Option<u64> {
+    let name = address.rsplit('/').next()?;
+    name.strip_suffix(".metadata.json")?.split_once('-')?.0.parse().ok()
 }
 
 fn addresses(lake: &Lake, files: &BTreeSet<String>) -> Result<Vec<S3Uri>> {

@@ -52,6 +52,22 @@ async fn rows_that_others_deleted_stay_deleted_and_the_right_ones_follow() {
 }
 
 #[tokio::test]
+async fn rows_that_others_deleted_by_value_stay_deleted_and_may_come_again() {
+    let cloud = Cloud::new();
+    cloud.create_as(&table("t", &["n bigint"], &[]), "SELECT unnest(range(0, 20000)) AS n ORDER BY n").await.unwrap();
+    cloud.delete_equal("t", &[3, 9000, 19_999]).await;
+    assert_eq!(cloud.number("t", "SELECT count(*) FROM t").await, 19_997);
+    assert_eq!(cloud.delete("t", "n % 100 = 3 OR n = 9000").await.unwrap(), 199);
+    assert_eq!(cloud.number("t", "SELECT count(*) FROM t").await, 19_997 - 199);
+    assert_eq!(cloud.number("t", "SELECT count(*) FROM t WHERE n % 100 = 3 OR n IN (9000, 19999)").await, 0);
+    // The delete file is older than the row that comes again.
+    let changes = cloud.begin("t").await;
+    let query = "SELECT \"$row\", CAST(1 AS int), CAST(9000 AS bigint) FROM target WHERE n = 5";
+    assert_eq!(cloud.change(changes, query, &[RowAction::Update]).await.unwrap().rows, 1);
+    assert_eq!(cloud.number("t", "SELECT count(*) FROM t WHERE n = 9000").await, 1);
+}
+
+#[tokio::test]
 async fn only_files_with_an_affected_row_are_written_anew_and_whole_files_are_only_dropped() {
     let cloud = Cloud::new();
     cloud.create(&pageviews("t")).await.unwrap();

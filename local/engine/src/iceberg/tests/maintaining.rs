@@ -255,6 +255,22 @@ async fn a_table_that_was_swapped_in_leaves_what_lies_below_it() {
 }
 
 #[tokio::test]
+async fn as_many_former_metadata_files_stay_as_the_table_wants() {
+    let cloud = Cloud::new();
+    let mut new = impatient("t", &[]);
+    new.properties.insert("vacuum_max_metadata_files_to_keep".into(), "2".into());
+    cloud.create(&new).await.unwrap();
+    for n in 1..=5 {
+        cloud.append("t", &format!("SELECT {n} AS n")).await.unwrap();
+    }
+    let metadata = || cloud.keys("t/").iter().filter(|key| key.ends_with(".metadata.json")).count();
+    assert_eq!(metadata(), 6);
+    cloud.vacuum("t").await.unwrap();
+    assert_eq!(metadata(), 3, "the current one and two before it");
+    assert_eq!(cloud.number("t", "SELECT sum(n) FROM t").await, 15);
+}
+
+#[tokio::test]
 async fn a_bucket_is_no_folder() {
     let cloud = Cloud::new();
     let mut new = impatient("t", &[]);

@@ -9,7 +9,7 @@ use ::iceberg::spec::{
 };
 use ::iceberg::table::Table;
 use arrow::array::{ArrayRef, StringArray};
-use arrow::datatypes::{DataType, Field};
+use arrow::datatypes::{DataType, Field, SchemaRef};
 use parquet::arrow::{ArrowWriter, PARQUET_FIELD_ID_META_KEY};
 
 use super::super::commit::{Change, commit};
@@ -37,6 +37,22 @@ impl Cloud {
     pub(super) async fn delete_positions(&self, table: &str, file: &str, positions: &[i64]) {
         let loaded = self.loaded(table).await;
         let deletes = self.delete_file(&loaded.table, file, positions);
+        self.commit_deletes(loaded, deletes).await;
+    }
+
+    /// Deletes the rows that have one of `values` in the column `n`, whose id is 1, as Flink does.
+    pub(super) async fn delete_equal(&self, table: &str, values: &[i64]) {
+        let loaded = self.loaded(table).await;
+        let id = [(PARQUET_FIELD_ID_META_KEY.to_owned(), "1".to_owned())].into();
+        let field = Field::new("n", DataType::Int64, true).with_metadata(id);
+        let values: ArrayRef = Arc::new(Int64Array::from(values.to_vec()));
+        let schema = Arc::new(arrow::datatypes::Schema::new(vec![field]));
+        let mut deletes = self.write_deletes(&loaded.table, schema, vec![values]);
+        let deletes = deletes.content(DataContentType::EqualityDeletes).equality_ids(Some(vec![1])).build().unwrap();
+        self.commit_deletes(loaded, deletes).await;
+    }
+
+    async fn commit_deletes(&self, loaded: Loaded, deletes: DataFile) {
         let (metadata, files) = (loaded.table.metadata(), file_io(&self.lake, None));
         let (id, sequence) = (4711, metadata.next_sequence_number());
         let output = files.new_output(format!("{}/metadata/deletes-m0.avro", metadata.location())).unwrap();
@@ -76,23 +92,25 @@ impl Cloud {
         let schema = Arc::new(arrow::datatypes::Schema::new(fields));
         let paths: ArrayRef = Arc::new(StringArray::from(vec![file; positions.len()]));
         let positions: ArrayRef = Arc::new(Int64Array::from(positions.to_vec()));
-        let rows = positions.len() as u64;
-        let batch = RecordBatch::try_new(Arc::clone(&schema), vec![paths, positions]).unwrap();
+        let mut deletes = self.write_deletes(table, schema, vec![paths, positions]);
+        deletes.content(DataContentType::PositionDeletes).build().unwrap()
+    }
+
+    fn write_deletes(&self, table: &Table, schema: SchemaRef, columns: Vec<ArrayRef>) -> DataFileBuilder {
+        let batch = RecordBatch::try_new(Arc::clone(&schema), columns).unwrap();
         let mut bytes = Vec::new();
         let mut writer = ArrowWriter::try_new(&mut bytes, schema, None).unwrap();
         writer.write(&batch).unwrap();
         writer.close().unwrap();
         let path = format!("{}/data/deletes.parquet", table.metadata().location());
         self.lake.put(&uri(&path), &bytes).unwrap();
-        DataFileBuilder::default()
-            .content(DataContentType::PositionDeletes)
-            .file_path(path)
+        let mut file = DataFileBuilder::default();
+        file.file_path(path)
             .file_format(DataFileFormat::Parquet)
             .partition(Struct::empty())
-            .record_count(rows)
-            .file_size_in_bytes(bytes.len() as u64)
-            .build()
-            .unwrap()
+            .record_count(batch.num_rows() as u64)
+            .file_size_in_bytes(bytes.len() as u64);
+        file
     }
 
     /// Replaces the schema, keeping the ids that it names.
