@@ -374,6 +374,11 @@ async fn a_statement_has_athenas_type() {
         ("-- a comment\nWITH a AS (SELECT 1 AS x) SELECT x FROM a", StatementType::Dml, "SELECT"),
         ("/* a comment */ DROP TABLE t", StatementType::Ddl, "DROP_TABLE"),
         ("INSERT INTO t VALUES (1)", StatementType::Dml, "INSERT"),
+        ("DELETE FROM t WHERE a = 1", StatementType::Dml, "DELETE"),
+        ("UPDATE t SET a = 1", StatementType::Dml, "UPDATE"),
+        ("-- one\nMERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN DELETE", StatementType::Dml, "MERGE"),
+        ("OPTIMIZE t REWRITE DATA USING BIN_PACK WHERE a > 1", StatementType::Dml, "OPTIMIZE"),
+        ("VACUUM t", StatementType::Dml, "VACUUM"),
         ("SHOW TABLES", StatementType::Utility, "SHOW_TABLES"),
         ("EXPLAIN SELECT 1", StatementType::Utility, "EXPLAIN"),
     ] {

@@ -4,8 +4,8 @@ use ::iceberg::scan::FileScanTask;
 
 use super::statistics::number;
 
-/// A file this large is read by several streams, row group by row group.
-const SPLIT_BYTES: u64 = 32 << 20;
+/// A file of two times this is read by several streams, row group by row group. (Tests want such files to be small.)
+const SPLIT_BYTES: u64 = if cfg!(test) { 1 << 20 } else { 32 << 20 };
 
 /// Files over streams, the largest first, each to the stream that has least; large files are cut.
 pub(super) fn spread(tasks: Vec<FileScanTask>, streams: usize) -> Vec<Vec<FileScanTask>> {

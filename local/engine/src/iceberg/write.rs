@@ -215,7 +215,7 @@ impl Sink {
 
     async fn drain(&self, mut rows: datafusion::execution::SendableRecordBatchStream) -> Result<()> {
         while let Some(batch) = rows.next().await {
-            let batch = fit(&batch?, &self.schema)?;
+            let batch = fit(&batch.map_err(crate::trino::error)?, &self.schema)?;
             for (partition, batch) in self.router.split(batch)? {
                 let lane = self.lane(partition, &batch)?;
                 if lane.send(batch).await.is_err() {

@@ -13,7 +13,7 @@ use crate::iceberg::{RowAction, RowChanges, is_iceberg};
 use crate::statement::change::{self, RowChange};
 use crate::statement::name::DATA_CATALOG;
 use crate::statement::view::is_view;
-use crate::{Error, Result, trino};
+use crate::{Error, Result};
 use query::ChangeQuery;
 
 impl Execution {
@@ -32,7 +32,7 @@ impl Execution {
         let logical = query.columns(planned, &changes.schema())?;
         let plan = physical(&state, &logical).await?;
         let planning_millis = self.millis();
-        let written = changes.apply(plan, &actions, once, state.task_ctx()).await.map_err(named)?;
+        let written = changes.apply(plan, &actions, once, state.task_ctx()).await?;
         Ok(self.written(written, planning_millis))
     }
 }
@@ -59,12 +59,4 @@ fn must_be_changeable(entry: &Table, change: &RowChange) -> Result<()> {
         return Err(refused("NOT_SUPPORTED", message));
     }
     Ok(())
-}
-
-/// An error of a row, which the writer passes on as it came.
-pub(super) fn named(error: Error) -> Error {
-    match error {
-        Error::DataFusion(error) => trino::error(error),
-        other => other,
-    }
 }

@@ -37,7 +37,7 @@ impl Execution {
         must_be_of_partitions(&planned.plan, &changes.partition_columns())?;
         physical(&state, &planned.plan).await?;
         let planning_millis = self.millis();
-        let written = changes.compact(state.task_ctx()).await.map_err(super::change::named)?;
+        let written = changes.compact(state.task_ctx()).await?;
         Ok(QueryOutput { update_count: None, ..self.written(written, planning_millis) })
     }
 

@@ -68,6 +68,25 @@ async fn rows_that_others_deleted_by_value_stay_deleted_and_may_come_again() {
 }
 
 #[tokio::test]
+async fn a_file_that_several_streams_read_keeps_its_rows_apart() {
+    let cloud = Cloud::new();
+    let rows = "SELECT n FROM (SELECT unnest(range(0, 2500000)) AS n) ORDER BY n";
+    let written = cloud.create_as(&table("t", &["n bigint"], &[]), rows).await.unwrap();
+    assert_eq!(written.files.len(), 1);
+    let changes = cloud.begin("t").await;
+    let query = "SELECT \"$row\", CAST(1 AS int), -n FROM target WHERE n % 100000 = 17";
+    cloud.sql.register_table("target", changes.target()).unwrap();
+    let shown = cloud.sql.sql(&format!("EXPLAIN {query}")).await.unwrap().collect().await.unwrap();
+    cloud.sql.deregister_table("target").unwrap();
+    let shown = pretty_format_batches(&shown).unwrap().to_string();
+    assert!(!shown.contains("pieces=1,"), "the file is too small for the test: {shown}");
+    assert_eq!(cloud.change(changes, query, &[RowAction::Update]).await.unwrap().rows, 25);
+    assert_eq!(cloud.number("t", "SELECT count(*) FROM t WHERE n < 0 AND n % 100000 = -17").await, 25);
+    assert_eq!(cloud.number("t", "SELECT count(DISTINCT abs(n)) FROM t").await, 2_500_000);
+    assert_eq!(cloud.number("t", "SELECT count(*) FROM t").await, 2_500_000);
+}
+
+#[tokio::test]
 async fn only_files_with_an_affected_row_are_written_anew_and_whole_files_are_only_dropped() {
     let cloud = Cloud::new();
     cloud.create(&pageviews("t")).await.unwrap();
