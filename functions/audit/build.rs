@@ -13,11 +13,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         names.extend(name.strip_suffix(".sql").map(str::to_owned));
     }
     names.sort_unstable();
-    let mut list = String::from("&[\n");
-    for name in names {
-        let path = folder.join(format!("{name}.sql"));
-        list += &format!("    sql::trino({name:?}, include_str!({path:?})),\n");
-    }
-    list += "]\n";
+    let check = |name: &String| {
+        let path = folder.join(format!("{name}.sql")).display().to_string();
+        format!("    sql::trino({name:?}, include_str!({path:?})),\n")
+    };
+    let list = ["&[\n", &names.iter().map(check).collect::<String>(), "]\n"].concat();
     Ok(fs::write(Path::new(&env::var("OUT_DIR")?).join("checks.rs"), list)?)
 }

@@ -17,6 +17,7 @@ use std::time::{Duration, SystemTime};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::config::{self, Variables};
 use crate::history::Standing;
 use crate::objects::Address;
 use crate::sql::Location;
@@ -29,6 +30,19 @@ const JUST_BEGUN: Duration = Duration::from_mins(15);
 /// How often the object may change between a look and a write before that counts as a failure. Each time somebody else
 /// got further.
 const TRIES: u32 = 5;
+
+/// What a function is told that holds the lease and needs no more.
+#[derive(Debug)]
+pub struct Settings {
+    /// The folder of the lease (`LEASE_LOCATION`).
+    pub lease: Location,
+}
+
+impl config::Settings for Settings {
+    fn read(variables: &mut Variables<'_>) -> Option<Self> {
+        Some(Self { lease: variables.get("LEASE_LOCATION")? })
+    }
+}
 
 /// What the object says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -172,7 +186,7 @@ async fn find<S>(context: &Context<S>, folder: &Location) -> Result<Option<Found
     if !context.lake.has(folder, NAME).await? {
         return Ok(None);
     }
-    let (content, etag) = match context.objects.get(&address).await {
+    let (text, etag) = match context.objects.get(&address).await {
         Ok(Some(found)) => found,
         Ok(None) => return Ok(None),
         // Gone in between.
@@ -180,7 +194,7 @@ async fn find<S>(context: &Context<S>, folder: &Location) -> Result<Option<Found
         Err(error) => return Err(error),
     };
     let invalid = |problem: String| Error::InvalidLease { address: address.to_string(), problem };
-    let lease: Lease = serde_json::from_slice(&content).map_err(|problem| invalid(problem.to_string()))?;
+    let lease: Lease = serde_json::from_slice(&text).map_err(|problem| invalid(problem.to_string()))?;
     if !lease.owner.contains(":execution:") {
         return Err(invalid(format!("its owner '{}' is no execution", lease.owner)));
     }

@@ -14,22 +14,9 @@
 //! - *Two runs take over at once.* The write is conditional: the slower one finds a holder that lives.
 
 use serde::{Deserialize, Serialize};
-use shared::config::Variables;
 use shared::context::temporary_table_of;
-use shared::sql::Location;
-use shared::{Context, Result, config, lease};
-
-/// Where the lease is.
-#[derive(Debug)]
-pub(crate) struct Settings {
-    lease: Location,
-}
-
-impl config::Settings for Settings {
-    fn read(variables: &mut Variables<'_>) -> Option<Self> {
-        Some(Self { lease: variables.get("LEASE_LOCATION")? })
-    }
-}
+use shared::lease::{self, Settings};
+use shared::{Context, Result};
 
 /// Nothing but who asks.
 #[derive(Debug, Deserialize)]
@@ -98,6 +85,24 @@ mod tests {
             assert_eq!(error.code(), "AnotherRunInProgress");
             assert!(error.to_string().contains(OTHER), "{error}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_jumps_makes_no_run_dead_or_alive() {
+        let renewed_at = |time: &str| {
+            let lease = serde_json::json!({"owner": OTHER, "renewed_at": time});
+            s3::some_lease(lease.to_string().as_bytes()).to_vec()
+        };
+        // Step Functions says how things are, whenever the lease was renewed.
+        for time in ["1970-01-01T00:00:00Z", "9999-12-31T23:59:59Z"] {
+            let error = handled(vec![renewed_at(time), vec![states::stands("RUNNING")]]).await.unwrap_err();
+            assert_eq!(error.code(), "AnotherRunInProgress", "{time}");
+            let rest = vec![states::stands("FAILED"), athena::no_queries(), s3::done()];
+            assert!(handled(vec![renewed_at(time), rest]).await.unwrap().taken_over_from.is_some(), "{time}");
+        }
+        // Only of one that it does not know the age counts, and the future is not old.
+        let error = handled(vec![renewed_at("9999-12-31T23:59:59Z"), vec![states::unknown()]]).await.unwrap_err();
+        assert_eq!(error.code(), "AnotherRunInProgress");
     }
 
     #[tokio::test]

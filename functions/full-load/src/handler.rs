@@ -22,25 +22,12 @@
 use serde::{Deserialize, Serialize};
 use shared::athena::Finished;
 use shared::catalog::Table;
-use shared::config::Variables;
 use shared::context::OUTPUT;
-use shared::sql::Location;
-use shared::{Context, Error, Result, config, lease, sql};
+use shared::lease::{self, Settings};
+use shared::{Context, Error, Result, sql};
 
 const FULL_LOAD: sql::Template = sql::trino("full_load", include_str!("../sql/full_load.sql"));
 const COUNT: sql::Template = sql::trino("count", include_str!("../sql/count.sql"));
-
-/// Where the lease is.
-#[derive(Debug)]
-pub(crate) struct Settings {
-    lease: Location,
-}
-
-impl config::Settings for Settings {
-    fn read(variables: &mut Variables<'_>) -> Option<Self> {
-        Some(Self { lease: variables.get("LEASE_LOCATION")? })
-    }
-}
 
 /// Where the output is, and what this run has seen.
 #[derive(Debug, Deserialize)]

@@ -18,24 +18,12 @@
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
-use shared::config::Variables;
-use shared::sql::{Identifier, Location, Template};
-use shared::{Context, Error, Result, config, lease, sql};
+use shared::lease::{self, Settings};
+use shared::sql::{Identifier, Template};
+use shared::{Context, Error, Result, sql};
 
 const ADD_COMPUTED: Template = sql::trino("add_computed", include_str!("../sql/add_computed.sql"));
 const COUNT_COMPUTED: Template = sql::trino("count_computed", include_str!("../sql/count_computed.sql"));
-
-/// Where the lease is.
-#[derive(Debug)]
-pub(crate) struct Settings {
-    lease: Location,
-}
-
-impl config::Settings for Settings {
-    fn read(variables: &mut Variables<'_>) -> Option<Self> {
-        Some(Self { lease: variables.get("LEASE_LOCATION")? })
-    }
-}
 
 /// The first day to compute, and the last that the output has; none if it is empty, as only a full refresh finds it.
 #[derive(Debug, Deserialize)]

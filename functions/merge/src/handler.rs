@@ -21,26 +21,13 @@
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use shared::catalog::Table;
-use shared::config::Variables;
 use shared::context::OUTPUT;
-use shared::sql::Location;
-use shared::{Context, Error, Result, config, lease, sql};
+use shared::lease::{self, Settings};
+use shared::{Context, Error, Result, sql};
 
 const MERGE: sql::Template = sql::trino("merge", include_str!("../sql/merge.sql"));
 const COUNT: sql::Template = sql::trino("count", include_str!("../sql/count.sql"));
 const DUPLICATES: sql::Template = sql::trino("duplicates", include_str!("../sql/duplicates.sql"));
-
-/// Where the lease is.
-#[derive(Debug)]
-pub(crate) struct Settings {
-    lease: Location,
-}
-
-impl config::Settings for Settings {
-    fn read(variables: &mut Variables<'_>) -> Option<Self> {
-        Some(Self { lease: variables.get("LEASE_LOCATION")? })
-    }
-}
 
 /// What to merge, and into which version.
 #[derive(Debug, Deserialize)]

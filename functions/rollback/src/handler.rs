@@ -21,24 +21,11 @@
 
 use serde::{Deserialize, Serialize};
 use shared::catalog::{State, Table};
-use shared::config::Variables;
 use shared::context::{OUTPUT, PREVIOUS};
-use shared::sql::Location;
-use shared::{Context, Error, Result, config, lease};
+use shared::lease::{self, Settings};
+use shared::{Context, Error, Result};
 
 use crate::snapshot;
-
-/// Where the lease is.
-#[derive(Debug)]
-pub(crate) struct Settings {
-    lease: Location,
-}
-
-impl config::Settings for Settings {
-    fn read(variables: &mut Variables<'_>) -> Option<Self> {
-        Some(Self { lease: variables.get("LEASE_LOCATION")? })
-    }
-}
 
 /// What the output shall be: one of the two.
 #[derive(Debug, Deserialize)]
@@ -65,8 +52,9 @@ pub(crate) async fn handle(context: &Context<Settings>, input: Input) -> Result<
     }
     let live = context.catalog.table(OUTPUT).await?.ok_or_else(|| invalid(OUTPUT, "it does not exist"))?;
     match (&input.metadata_location, input.snapshot_id) {
-        (Some(wanted), None) => to_version(context, &live, wanted).await,
-        (None, Some(wanted)) => to_snapshot(context, &live, wanted).await,
+        // Boxed: the futures of their calls are large.
+        (Some(wanted), None) => Box::pin(to_version(context, &live, wanted)).await,
+        (None, Some(wanted)) => Box::pin(to_snapshot(context, &live, wanted)).await,
         _ => Err(Error::InvalidInput { problem: "name either metadata_location or snapshot_id".to_owned() }),
     }
 }

@@ -128,9 +128,9 @@ async fn record(context: &Context<Settings>, events: &[Event], output: &Output) 
         (span.file_name(&run), serde_json::to_vec_pretty(&Record::new(invocation, span, output))),
         (span.lineage_name(&run), serde_json::to_vec_pretty(&lineage)),
     ];
-    for (name, content) in files {
-        let content = content.map_err(|problem| Error::InvalidAnswer { problem: problem.to_string() })?;
-        context.objects.put(&Address::within(runs, &name), content.into()).await?;
+    for (name, text) in files {
+        let text = text.map_err(|problem| Error::InvalidAnswer { problem: problem.to_string() })?;
+        context.objects.put(&Address::within(runs, &name), text.into()).await?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! What the pipeline writes down of each file that came through the inbox: its summaries, in the lake's zone `loads/`.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use aws_sdk_s3::operation::get_object::GetObjectError;
 use serde::{Deserialize, Serialize};
@@ -109,15 +109,13 @@ pub struct Rows {
     pub rejected: u64,
 }
 
+/// Bytes of a digest that are a source's id.
+const SOURCE_BYTES: usize = 10;
+
 /// The id of an object's version in the names of all that is made of it.
 fn source(bucket: &str, key: &str, version: &Version) -> String {
     let version = version.id.as_deref().unwrap_or(&version.etag);
-    let digest = Sha256::digest(format!("{bucket}\n{key}\n{version}"));
-    digest.iter().take(10).fold(String::new(), |mut digits, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(digits, "{byte:02x}");
-        digits
-    })
+    crate::records::digits(&Sha256::digest(format!("{bucket}\n{key}\n{version}"))[..SOURCE_BYTES])
 }
 
 /// The summary of an object's version, once there is one.

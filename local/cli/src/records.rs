@@ -1,5 +1,7 @@
 //! What each run writes down of itself: its record, in the lake's folder of runs.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -41,5 +43,14 @@ async fn read(session: &Session, bucket: &str, key: &str) -> Result<Value> {
 
 /// An execution's run: the beginning of the SHA-256 of its ARN, in hexadecimal digits.
 fn run(execution_arn: &str) -> String {
-    Sha256::digest(execution_arn)[..RUN_BYTES].iter().map(|byte| format!("{byte:02x}")).collect()
+    digits(&Sha256::digest(execution_arn)[..RUN_BYTES])
+}
+
+/// Hexadecimal digits, of which the pipeline makes names.
+pub(crate) fn digits(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut digits, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    })
 }

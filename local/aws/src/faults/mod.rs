@@ -163,9 +163,10 @@ impl Faults {
 
     /// kill -9 of a function's processes.
     pub fn kill_function(&self, function: &str) {
-        match &self.0.killer {
-            Some(killer) => killer.kill(function),
-            None => tracing::error!(function, "nobody can kill functions here"),
+        if let Some(killer) = &self.0.killer {
+            killer.kill(function);
+        } else {
+            tracing::error!(function, "nobody can kill functions here");
         }
     }
 

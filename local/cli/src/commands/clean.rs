@@ -10,14 +10,14 @@ use crate::session::{CloudArguments, Session};
 
 const EXAMPLES: &str = "\
 Examples:
-  pageviews clean                           what is older than the template's LeftoverHours
+  pageviews clean                           what is older than the template's parameter LeftoverHours
   pageviews clean --older-than-hours 0      everything that no table and no run refers to";
 
 /// Remove what runs have left behind that were killed: temporary tables, folders, manifests, a dead run's lease
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct CleanArguments {
-    /// How old a leftover must be [default: the template's parameter LeftoverHours]
+    /// How old a leftover must be [default: what the template says]
     #[arg(long, value_name = "HOURS")]
     older_than_hours: Option<u32>,
     #[command(flatten)]
