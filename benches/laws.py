@@ -26,7 +26,8 @@ def main() -> None:
     parser.add_argument("--only", help="only the laws with this in their name")
     arguments = parser.parse_args()
     seeds = f"{arguments.first}..{arguments.first + arguments.seeds}"
-    environment = {**os.environ, "PAGEVIEWS_SEEDS": seeds, "PAGEVIEWS_READER_SECONDS": str(arguments.reader)}
+    environment = {**os.environ, "PAGEVIEWS_SEEDS": seeds, "PAGEVIEWS_READER_SECONDS": str(arguments.reader),
+                   "PAGEVIEWS_THOROUGH": "1"}
     command = ["cargo", "test", "--workspace", "--test", "laws", "--", *([arguments.only] if arguments.only else [])]
     began = time.time()
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as laws:

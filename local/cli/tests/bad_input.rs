@@ -287,3 +287,26 @@ fn a_command_line_that_makes_no_sense_ends_with_2() {
     let error = shop.error(&["query", "select 1", "--endpoint", "http://127.0.0.1:9"], 1);
     assert!(error.starts_with("error: Athena: "), "{error}");
 }
+
+#[test]
+fn a_plan_of_faults_that_makes_no_sense_is_refused_by_field() {
+    let shop = Shop::new();
+    let wrong = r#"{"seed": 1, "rules": [{"calls": "s3:*", "fault": "throttle"}, {"calls": "nowhere:*", "fault": "throttle"}]}"#;
+    shop.write("wrong.json", wrong);
+    shop.write("torn.json", "{");
+    for command in ["up", "run"] {
+        let error = shop.error(&[command, "--faults", "wrong.json"], 2);
+        assert!(
+            error.starts_with("error: wrong.json: the plan of faults: rules[1]: calls is \"nowhere:*\""),
+            "{error}"
+        );
+        let error = shop.error(&[command, "--faults", "torn.json"], 2);
+        assert!(error.starts_with("error: torn.json: the plan of faults is not JSON: "), "{error}");
+        let error = shop.error(&[command, "--faults", "absent.json"], 1);
+        assert!(error.starts_with("error: absent.json: "), "{error}");
+    }
+    shop.error(&["up", "--pause-scale", "2"], 2);
+    let error = shop.error(&["run", "--endpoint", "http://127.0.0.1:9", "--pause-scale", "0.5"], 2);
+    assert!(error.ends_with("give --faults and --pause-scale to `pageviews up`"), "{error}");
+    assert!(!shop.path(".pageviews").exists());
+}

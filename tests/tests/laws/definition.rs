@@ -5,6 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use tests::repository;
 
+/// The state that every failure leads to, as soon as there is one.
+pub const CLEAN_UP: &str = "Clean Up";
+
 /// `statemachine/page_views_transform.asl.json`.
 pub struct Definition(Value);
 
@@ -20,6 +23,11 @@ impl Definition {
         let mut tasks = BTreeSet::new();
         collect(&self.0, &mut tasks);
         tasks
+    }
+
+    /// Whether a state removes what a run that failed has made.
+    pub fn cleans_up(&self) -> bool {
+        self.tasks().contains(CLEAN_UP)
     }
 
     /// Whether executions can be told to publish in another way.

@@ -14,7 +14,7 @@ struct Figures {
     failed_runs: u64,
     leftovers: u64,
     queries: u64,
-    readings: Vec<(u64, Duration)>,
+    readings: Vec<(u32, Duration)>,
     healed: Vec<Duration>,
 }
 
@@ -47,12 +47,12 @@ pub fn seed(leftovers: usize) {
 }
 
 /// A reader beside a random schedule asked so many queries, each answered with one complete version.
-pub fn answered(queries: u64) {
-    figures().queries += queries;
+pub fn answered(queries: u32) {
+    figures().queries += u64::from(queries);
 }
 
 /// The reader that never blinks asked so many queries in so much time.
-pub fn read(queries: u64, time: Duration) {
+pub fn read(queries: u32, time: Duration) {
     figures().readings.push((queries, time));
 }
 
@@ -62,6 +62,7 @@ pub fn healed(time: Duration) {
 }
 
 /// Tells everything that was measured.
+#[expect(clippy::print_stdout, reason = "beside the harness's own lines")]
 pub fn tell() {
     let figures = figures();
     if !figures.injected.is_empty() {
@@ -80,15 +81,16 @@ pub fn tell() {
         println!(
             "the reader: {queries} queries in {:.1} s, {:.0} a second, each answered with one complete version",
             time.as_secs_f64(),
-            *queries as f64 / time.as_secs_f64()
+            f64::from(*queries) / time.as_secs_f64()
         );
     }
     if let Some(longest) = figures.healed.iter().max() {
-        let sum: Duration = figures.healed.iter().sum();
+        let times = u32::try_from(figures.healed.len()).unwrap_or(u32::MAX);
+        let average = figures.healed.iter().sum::<Duration>() / times;
         println!(
             "kill -9 of the cloud: {} times; from the kill to the end of the healing run {:.2} s on average, {:.2} s at most",
-            figures.healed.len(),
-            sum.as_secs_f64() / figures.healed.len() as f64,
+            times,
+            average.as_secs_f64(),
             longest.as_secs_f64()
         );
     }

@@ -35,7 +35,9 @@ pub struct Laboratory {
 pub struct Call {
     pub state: Option<String>,
     pub caller: String,
-    pub call: String,
+    /// `athena:StartQueryExecution`.
+    #[serde(rename = "call")]
+    pub operation: String,
     pub ordinal: u64,
 }
 
@@ -60,17 +62,17 @@ impl Injection {
 impl Call {
     /// Whether a function makes it, of any service but Lambda itself.
     pub fn is_by_function(&self) -> bool {
-        self.caller != "step-functions" && !self.call.starts_with("runtime:")
+        self.caller != "step-functions" && !self.operation.starts_with("runtime:")
     }
 
     /// Whether it asks once more, after `asked` times, how a query stands.
     pub fn is_poll(&self, asked: u64) -> bool {
-        self.call == "athena:GetQueryExecution" && self.ordinal > asked
+        self.operation == "athena:GetQueryExecution" && self.ordinal > asked
     }
 
     /// Whether it does more than read.
     pub fn changes_something(&self) -> bool {
-        let operation = self.call.split(':').next_back().unwrap_or_default();
+        let operation = self.operation.split(':').next_back().unwrap_or_default();
         !["Get", "List", "Head", "BatchGet", "Describe"].iter().any(|reads| operation.starts_with(reads))
     }
 }
@@ -103,7 +105,7 @@ impl Laboratory {
 
     /// With other raw files.
     pub async fn open_with_seed(seed: u64) -> Self {
-        let arguments = ["--pause-scale".to_owned(), PAUSE_SCALE.to_owned()];
+        let arguments = ["--pause-scale", PAUSE_SCALE, "--retry-delay", "0"].map(str::to_owned);
         let cloud = Cloud::deploy(Deployment { arguments: arguments.into(), ..Deployment::default() }).await;
         Self { cloud, raw: TempDir::new().expect("a temporary folder"), days: 0, seed }
     }

@@ -6,6 +6,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why and ends")]
 
 mod always;
+mod arrivals;
 mod covered;
 mod definition;
 mod figures;
@@ -32,6 +33,7 @@ fn main() {
     trials.extend(always::trials());
     trials.extend(replies::trials());
     trials.extend(killed::trials());
+    trials.extend(arrivals::trials());
     trials.extend(random::trials());
     let conclusion = libtest_mimic::run(&arguments, trials);
     figures::tell();

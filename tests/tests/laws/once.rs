@@ -91,7 +91,7 @@ impl Kind {
         let mut calls = reference.calls[chapter].iter().filter(|call| call.state.as_deref() == Some(state));
         match self.calls {
             "*" => calls.any(Call::is_by_function),
-            named => calls.any(|call| call.call == named),
+            named => calls.any(|call| call.operation == named),
         }
     }
 }

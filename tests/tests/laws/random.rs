@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
 use crate::figures;
-use crate::laboratory::Laboratory;
+use crate::laboratory::{Laboratory, story};
 use crate::reader::Reader;
 use crate::trial;
 
@@ -34,6 +34,8 @@ fn kinds() -> Vec<(&'static str, Value)> {
         ("athena:StartQueryExecution", json!({"query": "fails_transiently"})),
         ("athena:StartQueryExecution", json!({"query": "fails"})),
         ("athena:StartQueryExecution", json!({"query": "cancelled"})),
+        ("athena:StartQueryExecution", json!({"query": "fails_transiently_after"})),
+        ("athena:StartQueryExecution", json!({"query": "fails_after"})),
     ]
 }
 
@@ -52,7 +54,7 @@ fn seeds() -> Range<u64> {
 }
 
 /// The rules of a seed's plan.
-fn rules(seed: u64) -> Vec<Value> {
+pub fn rules(seed: u64) -> Vec<Value> {
     let mut dice = ChaCha8Rng::seed_from_u64(seed);
     let mut rules = Vec::new();
     for (calls, fault) in kinds() {
@@ -83,8 +85,10 @@ async fn schedule(seed: u64) {
     laboratory.next_data().await;
     let second = laboratory.expected();
     reader.expect(&second);
-    let input = if seed.is_multiple_of(3) { json!({"full_refresh": true}) } else { json!({}) };
-    let succeeded = faulty_run(&laboratory, seed, &input).await;
+    // Any way to refresh, in turn.
+    let refreshes = &story()[1..];
+    let input = &refreshes[usize::try_from(seed).expect("a small seed") % refreshes.len()].input;
+    let succeeded = faulty_run(&laboratory, seed, input).await;
     let (_, rows) = laboratory.version().await.expect("the output is there");
     let is_first = rows.first_difference(&first).is_none();
     assert!(

@@ -1,7 +1,7 @@
 //! [`Reader`]: a client that queries the output all the time. Every answer must be one complete version, and never an older
 //! one than it saw before.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ const QUERY: &str = "select count(*), coalesce(sum(view_count), 0) from pageview
 pub struct Reader {
     expected: Arc<Mutex<Vec<(usize, u64)>>>,
     stop: Arc<AtomicBool>,
-    asked: Arc<AtomicU64>,
+    asked: Arc<AtomicU32>,
     clients: JoinSet<()>,
 }
 
@@ -24,7 +24,7 @@ impl Reader {
     /// Begins to read: `clients` at once, each with `pause` between its queries. The output must be there.
     pub fn start(cloud: &Cloud, now: &DailyViews, clients: usize, pause: Duration) -> Self {
         let expected = Arc::new(Mutex::new(vec![(now.rows(), now.views())]));
-        let (stop, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let (stop, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
         let mut reader = Self { expected, stop, asked, clients: JoinSet::new() };
         for _ in 0..clients {
             let athena = aws_sdk_athena::Client::new(&cloud.config);
@@ -50,7 +50,7 @@ impl Reader {
     }
 
     /// Ends reading; gives the number of queries. Panics if an answer was wrong.
-    pub async fn stop(mut self) -> u64 {
+    pub async fn stop(mut self) -> u32 {
         self.stop.store(true, Ordering::Relaxed);
         while let Some(ended) = self.clients.join_next().await {
             if let Err(error) = ended {

@@ -107,7 +107,7 @@ async fn attempt(
     query.statistics.queued = millis(waiting);
     query.state = State::Running;
     keep(athena, query);
-    if let Some(fault) = fault {
+    if let Some(fault) = fault.filter(|fault| !fault.is_after()) {
         return Err(End::Planned(fault));
     }
     let started = Instant::now();
@@ -124,7 +124,8 @@ async fn attempt(
     }
     query.statistics.engine = millis(started).saturating_sub(query.statistics.processing);
     drop(slot);
-    outcome
+    // What is left here takes effect first.
+    fault.map_or(outcome, |fault| Err(End::Planned(fault)))
 }
 
 async fn work(
@@ -174,11 +175,10 @@ fn conclude(query: &mut Query, outcome: Result<(), End>) {
         Ok(()) => (State::Succeeded, None, None),
         Err(End::Stopped) => (State::Cancelled, Some("Query cancelled by user".to_owned()), None),
         Err(End::Interrupted) => (State::Failed, Some(INTERRUPTED.to_owned()), Some(Failure::SYSTEM)),
-        Err(End::Planned(QueryFault::Cancelled)) => (State::Cancelled, Some(PLANNED.to_owned()), None),
-        Err(End::Planned(QueryFault::FailsTransiently)) => {
-            (State::Failed, Some(PLANNED.to_owned()), Some(Failure::SYSTEM))
+        Err(End::Planned(fault)) => {
+            let (state, failure) = planned(fault);
+            (state, Some(PLANNED.to_owned()), failure)
         }
-        Err(End::Planned(QueryFault::Fails)) => (State::Failed, Some(PLANNED.to_owned()), Some(Failure::FINAL)),
         // Athena's own text.
         Err(End::CutOff) => (State::Cancelled, Some("Bytes scanned limit was exceeded".to_owned()), None),
         Err(End::Failed(error)) => (State::Failed, Some(error.to_string()), Some(Failure::of(&error))),
@@ -186,6 +186,15 @@ fn conclude(query: &mut Query, outcome: Result<(), End>) {
             (State::Failed, Some(format!("GENERIC_INTERNAL_ERROR: {reason}")), Some(Failure::SYSTEM))
         }
     };
+}
+
+/// How a query ends by a planned fault.
+fn planned(fault: QueryFault) -> (State, Option<Failure>) {
+    match fault {
+        QueryFault::Cancelled | QueryFault::CancelledAfter => (State::Cancelled, None),
+        QueryFault::Fails | QueryFault::FailsAfter => (State::Failed, Some(Failure::FINAL)),
+        QueryFault::FailsTransiently | QueryFault::FailsTransientlyAfter => (State::Failed, Some(Failure::SYSTEM)),
+    }
 }
 
 impl Failure {

@@ -57,13 +57,13 @@ pub enum Fault {
     DropBefore,
     /// It is done, then the connection is closed: the reply is lost.
     DropAfter,
-    /// It is done so many milliseconds later.
+    /// It is done so many milliseconds later, even if nobody waits for it any more.
     Delay(u64),
     /// kill -9 of the function that calls, before or after it is done.
     KillFunction(Moment),
     /// kill -9 of the local cloud, before or after it is done.
     KillCloud(Moment),
-    /// The query that the call starts does nothing, and ends like this.
+    /// The query that the call starts ends like this.
     Query(QueryFault),
 }
 
@@ -77,7 +77,7 @@ pub enum Moment {
     After,
 }
 
-/// How a query ends.
+/// How a query ends that does nothing or, in the variants with `After`, does all and is told not to have succeeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum QueryFault {
@@ -87,6 +87,19 @@ pub enum QueryFault {
     Fails,
     /// `CANCELLED`.
     Cancelled,
+    /// As [`Self::FailsTransiently`], after the effect.
+    FailsTransientlyAfter,
+    /// As [`Self::Fails`], after the effect.
+    FailsAfter,
+    /// As [`Self::Cancelled`], after the effect.
+    CancelledAfter,
+}
+
+impl QueryFault {
+    /// Whether the query does all that it is to do.
+    pub(crate) fn is_after(self) -> bool {
+        matches!(self, Self::FailsTransientlyAfter | Self::FailsAfter | Self::CancelledAfter)
+    }
 }
 
 /// A plan that cannot be followed.

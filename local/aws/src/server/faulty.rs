@@ -96,8 +96,16 @@ pub(super) async fn answer_with(
             cut(cord).await
         }
         Fault::Delay(millis) => {
-            tokio::time::sleep(Duration::from_millis(millis)).await;
-            answer(services, request, &caller).await
+            let services = services.clone();
+            // A request on its way arrives, whether its sender still waits or not.
+            let late = tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(millis)).await;
+                answer(&services, request, &caller).await
+            });
+            late.await.unwrap_or_else(|error| {
+                tracing::error!(%error, "a delayed request was not answered");
+                refusal::failed(call)
+            })
         }
         Fault::KillFunction(moment) => {
             if moment == Moment::After {
