@@ -29,6 +29,7 @@ Examples:
   pageviews run                         full load into an empty table, else the incremental refresh
   pageviews run --full-refresh          recompute everything from raw
   pageviews run --lookback-days 7       compute a week more than there is need for
+  pageviews run --refresh merge         merge the days that changed into the output, instead of swapping it
   pageviews run --logical-date 2026-01-31T02:15:00Z    what the schedule would start for that time
   pageviews run --name pvt-2026-01-31   the same name and input again is the same execution
   pageviews run --lambda-endpoint http://127.0.0.1:9000    functions run in `cargo lambda watch`
@@ -44,6 +45,9 @@ pub(super) struct RunArguments {
     /// Compute so many days before the output's last one again
     #[arg(long, value_name = "DAYS", conflicts_with_all = ["input", "full_refresh"])]
     lookback_days: Option<u16>,
+    /// How the result is published [default: swap]
+    #[arg(long, value_name = "WAY", value_parser = ["swap", "merge"], conflicts_with = "input")]
+    refresh: Option<String>,
     /// Let days of the output lose views, or become empty, if that is what the raw data says
     #[arg(long, conflicts_with = "input")]
     allow_shrinking: bool,
@@ -133,6 +137,9 @@ impl RunArguments {
                 let mut input = json!({});
                 if self.full_refresh {
                     input["full_refresh"] = json!(true);
+                }
+                if let Some(way) = &self.refresh {
+                    input["refresh"] = json!(way);
                 }
                 if self.allow_shrinking {
                     input["allow_shrinking"] = json!(true);
