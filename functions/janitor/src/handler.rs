@@ -39,8 +39,9 @@ impl config::Settings for Settings {
     }
 }
 
-/// How old a leftover must be, if not as old as the parameter says. A schedule's event says more, which is not read.
+/// How old a leftover must be, if not as old as the parameter says.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Input {
     older_than_hours: Option<u64>,
 }

@@ -28,8 +28,9 @@ async fn fail_over_a_dead_run(cloud: &Cloud) -> String {
         cloud.remove(&key).await;
     }
     let _left_by_the_dead_one = cloud.endless_query(&dead).await;
-    let _of_the_run_itself = cloud.endless_query(&cloud.execution_arn("refused").await).await;
     let refused = cloud.begin_named(&json!({}), "refused").await;
+    cloud.until_entered(&refused, "Create Glue DB").await;
+    let _of_the_run_itself = cloud.endless_query(&refused).await;
     let refused = cloud.ended(&refused).await;
     assert_eq!(refused.error, "AuditFailed", "{}", refused.cause);
     dead

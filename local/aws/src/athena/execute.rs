@@ -65,8 +65,8 @@ pub(super) fn spawn(athena: &Athena, engine: Engine, query: Query, prepared: Sta
     let stop = Arc::new(Notify::new());
     let stops = athena.inner.stops.lock();
     stops.unwrap_or_else(PoisonError::into_inner).insert(query.id.clone(), Arc::clone(&stop));
-    let athena = athena.clone();
-    tokio::spawn(async move { Box::pin(run(&athena, &engine, query, prepared, &stop)).await });
+    let owned = athena.clone();
+    athena.inner.workers.spawn(async move { Box::pin(run(&owned, &engine, query, prepared, &stop)).await });
 }
 
 async fn run(athena: &Athena, engine: &Engine, mut query: Query, prepared: Statement, stop: &Notify) {

@@ -19,6 +19,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use local_engine::Engine;
 use serde_json::Value;
+use tokio::runtime::Runtime;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::error::{WireError, parse};
@@ -58,6 +59,39 @@ struct Inner {
     stops: Mutex<HashMap<String, Arc<Notify>>>,
     /// Whether the server stops, and every query with it.
     stopping: AtomicBool,
+    /// Where queries run: a query may compute for long without a pause, and the server must answer meanwhile, be it to
+    /// stop that query.
+    workers: Workers,
+}
+
+/// A runtime of threads of its own.
+#[derive(Debug)]
+struct Workers(Option<Runtime>);
+
+impl Workers {
+    fn start() -> std::io::Result<Self> {
+        tokio::runtime::Builder::new_multi_thread()
+            .thread_name("queries")
+            .enable_all()
+            .build()
+            .map(|one| Self(Some(one)))
+    }
+
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        // It is there until it is dropped.
+        if let Some(runtime) = &self.0 {
+            runtime.spawn(work);
+        }
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        // Waiting for it here would block the thread of another runtime.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Athena {
@@ -73,6 +107,7 @@ impl Athena {
             slots: Arc::new(Semaphore::new(RUNNING_AT_ONCE)),
             stops: Mutex::default(),
             stopping: AtomicBool::new(false),
+            workers: Workers::start().map_err(internal)?,
         };
         let athena = Self { inner: Arc::new(inner) };
         executions::fail_interrupted(&athena)?;
