@@ -9,7 +9,7 @@ const FIRST: Duration = Duration::from_millis(20);
 /// <https://docs.aws.amazon.com/athena/latest/ug/service-limits.html>
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// The pauses between the looks at one query: each may be half as long again as the one before, up to [`LONGEST`];
+/// The pauses between the looks at one query: each may be a quarter longer than the one before, up to [`LONGEST`];
 /// of each, a part between half and all is waited, so that many runs that started together do not ask together.
 #[derive(Debug)]
 pub(super) struct Polls {
@@ -25,7 +25,7 @@ impl Polls {
 
     pub(super) fn next_pause(&mut self) -> Duration {
         let longest = self.longest;
-        self.longest = (longest + longest / 2).min(LONGEST);
+        self.longest = (longest + longest / 4).min(LONGEST);
         self.seed = hash(&self.seed);
         let percent = u32::try_from(50 + self.seed % 51).unwrap_or(100);
         longest * percent / 100
@@ -49,7 +49,7 @@ mod tests {
         for _ in 0..40 {
             let pause = polls.next_pause();
             assert!(pause >= longest / 2 && pause <= longest, "{pause:?} of {longest:?}");
-            longest = (longest + longest / 2).min(LONGEST);
+            longest = (longest + longest / 4).min(LONGEST);
         }
         assert_eq!(longest, LONGEST);
     }
