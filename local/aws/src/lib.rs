@@ -20,10 +20,12 @@ pub mod error;
 pub mod events;
 pub mod faults;
 pub mod glue;
+mod hex;
 pub mod iam;
 pub mod lambda;
 pub mod s3;
 pub mod server;
+mod sqlite;
 pub mod sqs;
 pub mod states;
 

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::query::Query;
+use crate::sqlite;
 
 /// Why the store could not do it.
 #[derive(Debug, thiserror::Error)]
@@ -49,9 +50,7 @@ const SCHEMA: &str = "
 
 impl Store {
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let connection = Connection::open(path)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "OFF")?;
+        let connection = sqlite::connect(path)?;
         connection.execute_batch(SCHEMA)?;
         Ok(Self { connection: Mutex::new(connection) })
     }

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, Row, params};
 
 use super::EventsError;
+use crate::sqlite;
 
 /// The layout of the file. A file of another version is refused.
 const VERSION: i64 = 1;
@@ -47,15 +48,8 @@ pub(super) struct Store(Arc<Mutex<Connection>>);
 
 impl Store {
     pub(super) fn open(path: &Path) -> Result<Self, EventsError> {
-        let connection = Connection::open(path)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "OFF")?;
-        let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        match version {
-            VERSION => {}
-            0 => connection.execute_batch(&format!("BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"))?,
-            found => return Err(EventsError::OtherVersion { found }),
-        }
+        let opened = sqlite::open(path, VERSION, sqlite::only_new(SCHEMA))?;
+        let connection = opened.map_err(|found| EventsError::OtherVersion { found })?;
         Ok(Self(Arc::new(Mutex::new(connection))))
     }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::chunked::Trailers;
 use super::error::{Result, refuse};
+use crate::hex::hex;
 
 /// Checksums in base64, as they are on the wire; an uploaded object usually has one of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -180,15 +181,6 @@ impl Digested {
         }
         Ok(())
     }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing into a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

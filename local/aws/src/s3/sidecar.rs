@@ -14,7 +14,8 @@ use local_engine::lake::{ObjectEntry, S3Uri};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::digest::{Checksums, hex};
+use super::digest::Checksums;
+use crate::hex::hex;
 
 /// The headers that a client may attach to an object.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

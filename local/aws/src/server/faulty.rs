@@ -1,6 +1,5 @@
 //! What becomes of a request that a fault hits.
 
-use std::future::pending;
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::AsFd as _;
@@ -120,8 +119,7 @@ pub(super) async fn answer_with(
             if moment == Moment::After {
                 let _lost = answer(services, request, &caller).await;
             }
-            kill_this_process();
-            pending().await
+            kill_this_process()
         }
         Fault::Query(fault) => {
             caller.query_fault = Some(fault);
@@ -131,7 +129,7 @@ pub(super) async fn answer_with(
 }
 
 /// kill -9 of this very process: no destructor runs, no signal handler, nothing is flushed.
-pub fn kill_this_process() {
+pub fn kill_this_process() -> ! {
     let killed = Command::new("kill").args(["-9", &std::process::id().to_string()]).status();
     tracing::error!(?killed, "this process was to be killed and still runs");
     std::process::abort();

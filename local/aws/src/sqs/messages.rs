@@ -1,6 +1,5 @@
 //! Messages: send, receive, delete, hide for longer.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use chrono::Utc;
@@ -13,6 +12,7 @@ use uuid::Uuid;
 use super::store::{Message, Receive};
 use super::{QueueSpec, Sqs, error};
 use crate::WireError;
+use crate::hex::hex;
 
 /// The longest message in bytes. Source:
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
@@ -236,9 +236,5 @@ fn millis(duration: Duration) -> i64 {
 
 /// As SDKs compare it with the body that they sent or received.
 fn md5(body: &str) -> String {
-    Md5::digest(body).iter().fold(String::new(), |mut digits, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(digits, "{byte:02x}");
-        digits
-    })
+    hex(&Md5::digest(body))
 }

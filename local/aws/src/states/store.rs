@@ -11,7 +11,7 @@ use local_asl::{Event, Outcome};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use uuid::Uuid;
 
-use crate::WireError;
+use crate::{WireError, sqlite};
 
 /// The layout of the file. A file of another version is refused.
 const VERSION: i64 = 2;
@@ -132,19 +132,13 @@ pub(super) struct Store(Arc<Mutex<Connection>>);
 
 impl Store {
     pub(super) fn open(path: &Path) -> Result<Self, StatesError> {
-        let connection = Connection::open(path)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "OFF")?;
-        let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        match version {
-            VERSION => {}
-            0 | 1 => {
-                let machines = if version == 0 { SCHEMA } else { "" };
-                let batch = format!("BEGIN; {machines} {SCHEMA_CHANGES} PRAGMA user_version = {VERSION}; COMMIT;");
-                connection.execute_batch(&batch)?;
-            }
-            found => return Err(StatesError::OtherVersion { found }),
-        }
+        let upgrade = |found| match found {
+            0 => Some([SCHEMA, SCHEMA_CHANGES].concat()),
+            1 => Some(SCHEMA_CHANGES.to_owned()),
+            _ => None,
+        };
+        let opened = sqlite::open(path, VERSION, upgrade)?;
+        let connection = opened.map_err(|found| StatesError::OtherVersion { found })?;
         Ok(Self(Arc::new(Mutex::new(connection))))
     }
 

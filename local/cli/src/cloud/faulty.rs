@@ -49,8 +49,7 @@ impl LambdaInvoker for FaultyInvoker {
                 if moment == Moment::After {
                     let _lost = self.inner.invoke(function, payload).await;
                 }
-                kill_this_process();
-                std::future::pending().await
+                kill_this_process()
             }
             Some(Fault::Delay(millis)) => {
                 tokio::time::sleep(Duration::from_millis(millis)).await;

@@ -13,6 +13,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::{Value, json};
 
 use super::super::LambdaError;
+use crate::sqlite;
 
 /// The layout of the file. A file of another version is refused.
 pub(in crate::lambda) const VERSION: i64 = 1;
@@ -87,15 +88,8 @@ pub(in crate::lambda) struct Store(Arc<Mutex<Connection>>);
 impl Store {
     /// Opens the file. What ran when the former process ended is due again.
     pub(in crate::lambda) fn open(path: &Path) -> Result<Self, LambdaError> {
-        let connection = Connection::open(path)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "OFF")?;
-        let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        match version {
-            VERSION => {}
-            0 => connection.execute_batch(&format!("BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"))?,
-            found => return Err(LambdaError::OtherVersion { found }),
-        }
+        let opened = sqlite::open(path, VERSION, sqlite::only_new(SCHEMA))?;
+        let connection = opened.map_err(|found| LambdaError::OtherVersion { found })?;
         connection.execute("UPDATE events SET running = 0, former = condition IS NOT NULL", [])?;
         Ok(Self(Arc::new(Mutex::new(connection))))
     }

@@ -10,13 +10,14 @@ use s3s::crypto::{Checksum as _, Md5};
 use s3s::dto::{CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CompletedPart, ETag};
 
 use super::super::bucket;
-use super::super::digest::{Checksums, Digests, declared_checksums, hex, set_checksums};
+use super::super::digest::{Checksums, Digests, declared_checksums, set_checksums};
 use super::super::error::{Result, blocking, from_io, refuse};
 use super::super::notify::Cause;
 use super::super::receive::copy_part;
 use super::super::sidecar::Description;
 use super::super::store::{Condition, Object, Store};
 use super::staging::{Part, Upload};
+use crate::hex::hex;
 
 /// Only the last part may be smaller, in bytes.
 /// Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>

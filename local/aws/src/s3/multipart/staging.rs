@@ -13,9 +13,10 @@ use s3s::dto::ETag;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::super::digest::{Checksums, Digested, hex};
+use super::super::digest::{Checksums, Digested};
 use super::super::error::{Result, from_io, refuse};
 use super::super::sidecar::{Attributes, write_json};
+use crate::hex::hex;
 
 /// An upload under way.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -13,6 +13,7 @@ use s3s::{S3Error, S3ErrorCode};
 
 use super::super::error::refuse;
 use super::super::sidecar::Description;
+use crate::sqlite;
 
 /// The layout of the file. A file of another version is refused.
 const VERSION: i64 = 1;
@@ -93,15 +94,8 @@ pub(super) struct Outbox(Arc<Mutex<Connection>>);
 
 impl Outbox {
     pub(super) fn open(path: &Path) -> Result<Self, NotificationError> {
-        let connection = Connection::open(path)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "OFF")?;
-        let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        match version {
-            VERSION => {}
-            0 => connection.execute_batch(&format!("BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"))?,
-            found => return Err(NotificationError::OtherVersion { found }),
-        }
+        let opened = sqlite::open(path, VERSION, sqlite::only_new(SCHEMA))?;
+        let connection = opened.map_err(|found| NotificationError::OtherVersion { found })?;
         Ok(Self(Arc::new(Mutex::new(connection))))
     }
 
