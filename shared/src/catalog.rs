@@ -10,7 +10,9 @@ use std::time::SystemTime;
 use aws_sdk_glue::Client;
 use aws_sdk_glue::types::{self, PartitionInput, TableInput};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use serde::{Deserialize, Serialize};
 
+use crate::context::OUTPUT;
 use crate::sql::{Identifier, Location};
 use crate::{Error, Result};
 
@@ -171,6 +173,36 @@ pub struct State<'a> {
     pub pageviews_seen: Option<&'a str>,
 }
 
+/// The output as a run finds it: what it must still be when the run publishes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutputVersion {
+    /// The version of its entry.
+    pub version: String,
+    /// The folder of its data.
+    pub location: String,
+    /// Its metadata file.
+    pub metadata_location: String,
+    /// The manifest of the raw files that it was made of, if there is one.
+    pub pageviews_seen: Option<String>,
+}
+
+/// The output as a run has published it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Published {
+    /// The folder of its data.
+    pub location: String,
+    /// Its metadata file.
+    pub metadata_location: String,
+}
+
+impl From<&Table> for Published {
+    fn from(table: &Table) -> Self {
+        let metadata_location = table.metadata_location().unwrap_or_default().to_owned();
+        Self { location: table.location().to_owned(), metadata_location }
+    }
+}
+
 /// A partition that may not be registered yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Partition {
@@ -196,6 +228,17 @@ impl Catalog {
             Err(error) if is_absent(&error) => Ok(None),
             Err(error) => Err(Error::service("glue:GetTable", error)),
         }
+    }
+
+    /// The output's entry, if it still lies at `location`: a swap would have moved it.
+    ///
+    /// # Errors
+    /// [`Error::OutputChanged`] if it does not; [`Error::ServiceError`] and [`Error::ServiceRefused`].
+    pub async fn output_at(&self, location: &str) -> Result<Table> {
+        let table = self.table(OUTPUT).await?;
+        let is_there = |table: &Table| table.location() == location.trim_end_matches('/');
+        let problem = || format!("{OUTPUT} is not at {location} any more");
+        table.filter(is_there).ok_or_else(|| Error::OutputChanged { problem: problem() })
     }
 
     /// Every table of the database; none if there is no database.

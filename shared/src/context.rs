@@ -194,8 +194,20 @@ pub fn run_of_table(name: &str) -> Option<&str> {
 }
 
 /// Whether `run` may be a run: twelve hexadecimal digits, as [`run_of`] makes them.
-pub fn is_run(run: &str) -> bool {
+fn is_run(run: &str) -> bool {
     run.len() == 12 && run.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c))
+}
+
+/// The run that a generation's folder is of: its name is the run, or the run and the number of an attempt.
+pub fn run_of_folder(folder: &str) -> Option<&str> {
+    let (run, attempt) = folder.split_once('-').unwrap_or((folder, "0"));
+    let is_number = !attempt.is_empty() && attempt.chars().all(|c| c.is_ascii_digit());
+    (is_number && is_run(run)).then_some(run)
+}
+
+/// Whether a generation's folder is that of an attempt of `run`.
+pub fn is_attempt_of(run: &str, folder: &str) -> bool {
+    folder.contains('-') && run_of_folder(folder) == Some(run)
 }
 
 #[cfg(test)]
@@ -235,6 +247,17 @@ mod tests {
             let error = Invocation::split::<Input>(event).unwrap_err();
             assert_eq!(error.code(), "InvalidInput");
             assert!(error.to_string().contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_folder_is_of_a_run_or_of_one_of_its_attempts() {
+        let run = "0123456789ab";
+        assert_eq!(run_of_folder("0123456789ab"), Some(run));
+        assert_eq!(run_of_folder("0123456789ab-12"), Some(run));
+        assert!(is_attempt_of(run, "0123456789ab-0") && !is_attempt_of(run, run));
+        for other in ["", "notes", "0123456789AB", "0123456789ab-", "0123456789ab-x", "0123456789ab-1/data", "012-1"] {
+            assert_eq!(run_of_folder(other), None, "{other}");
         }
     }
 

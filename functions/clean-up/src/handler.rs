@@ -18,6 +18,7 @@
 use serde::{Deserialize, Serialize};
 use shared::catalog::Table;
 use shared::config::Variables;
+use shared::context::is_attempt_of;
 use shared::objects::Address;
 use shared::sql::{Identifier, Location};
 use shared::{Context, Error, Result, config, lease, seen};
@@ -88,7 +89,7 @@ async fn remove_entry(
 ) -> Result<()> {
     let Some(table) = tables.iter().find(|table| table.name() == name.as_str()) else { return Ok(()) };
     let folder = table.location().strip_prefix(context.settings.generations.as_str());
-    if folder.is_some_and(|folder| is_folder_of(folder, &context.invocation.run())) {
+    if folder.is_some_and(|folder| is_attempt_of(&context.invocation.run(), folder)) {
         context.catalog.remove_entry(name.as_str()).await?;
         output.removed_table = Some(name.clone());
     } else {
@@ -101,7 +102,7 @@ async fn remove_entry(
 async fn remove_folders(context: &Context<Settings>, others: &[&Table], output: &mut Output) -> Result<()> {
     let (generations, run) = (&context.settings.generations, context.invocation.run());
     let folders = context.lake.list(generations).await?.folders;
-    for folder in folders.iter().filter(|folder| is_folder_of(folder, &run)) {
+    for folder in folders.iter().filter(|folder| is_attempt_of(&run, folder)) {
         let location = generations.join(folder).map_err(|problem| Error::InvalidInput { problem })?;
         if others.iter().any(|table| table.refers_to(&location)) {
             output.left.push(location.to_string());
@@ -121,12 +122,6 @@ async fn remove_manifest(context: &Context<Settings>, others: &[&Table]) -> Resu
         return Ok(());
     }
     context.objects.delete(&Address::within(location, &name)).await
-}
-
-/// A run's folders are its hash and the number of the attempt.
-fn is_folder_of(folder: &str, run: &str) -> bool {
-    let attempt = folder.strip_prefix(run).and_then(|rest| rest.strip_prefix('-'));
-    attempt.is_some_and(|attempt| !attempt.is_empty() && attempt.chars().all(|c| c.is_ascii_digit()))
 }
 
 #[cfg(test)]

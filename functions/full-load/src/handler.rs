@@ -21,8 +21,7 @@
 
 use serde::{Deserialize, Serialize};
 use shared::athena::Finished;
-use shared::catalog::Table;
-use shared::context::OUTPUT;
+use shared::catalog::Published;
 use shared::lease::{self, Settings};
 use shared::{Context, Error, Result, sql};
 
@@ -46,13 +45,6 @@ pub(crate) struct Output {
     published: Published,
 }
 
-/// The output as it is now.
-#[derive(Debug, PartialEq, Serialize)]
-pub(crate) struct Published {
-    location: String,
-    metadata_location: String,
-}
-
 /// Inserts, proves that the table holds that and nothing else, and notes what it was made of.
 pub(crate) async fn handle(context: &Context<Settings>, input: Input) -> Result<Output> {
     lease::renew(context, &context.settings.lease).await?;
@@ -61,22 +53,11 @@ pub(crate) async fn handle(context: &Context<Settings>, input: Input) -> Result<
         .render(&[("database", (&context.config.database).into()), ("temporary_table", (&temporary_table).into())])?;
     let finished = context.athena.run_once(&|_| Ok(statement.clone())).await?;
     let rows = context.athena.rows_written(&finished).await?;
-    let loaded = output(context, &input).await?;
+    let loaded = context.catalog.output_at(&input.output_location).await?;
     prove(context, rows).await?;
     context.catalog.note_seen_once(&loaded, &input.seen_location).await?;
-    let metadata_location = loaded.metadata_location().unwrap_or_default().to_owned();
-    let published = Published { location: loaded.location().to_owned(), metadata_location };
     let Finished { query_execution_id, bytes_scanned } = finished;
-    Ok(Output { query_execution_id, rows, bytes_scanned, published })
-}
-
-/// The output's entry, if it still is the table that the run began with: another run's swap would have moved it.
-async fn output(context: &Context<Settings>, input: &Input) -> Result<Table> {
-    let table = context.catalog.table(OUTPUT).await?;
-    let is_ours = |table: &Table| table.location() == input.output_location.trim_end_matches('/');
-    table.filter(is_ours).ok_or_else(|| Error::OutputChanged {
-        problem: format!("{OUTPUT} is not at {} any more", input.output_location),
-    })
+    Ok(Output { query_execution_id, rows, bytes_scanned, published: Published::from(&loaded) })
 }
 
 /// That the query wrote nothing proves nothing: the lake may be empty, or the table may have had rows. The count tells.
@@ -95,6 +76,7 @@ async fn prove(context: &Context<Settings>, written: u64) -> Result<()> {
 mod tests {
     use super::*;
     use canned::{Aws, RUN, Reply, athena, glue, s3};
+    use shared::context::OUTPUT;
 
     fn settings() -> Settings {
         Settings { lease: canned::location("s3://lake/lease/") }

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use shared::athena::Finished;
 use shared::catalog::Table;
 use shared::config::Variables;
+use shared::context::is_attempt_of;
 use shared::sql::{Identifier, Location, Statement};
 use shared::{Context, Error, Result, config, lease, sql};
 
@@ -74,11 +75,13 @@ pub(crate) async fn handle(context: &Context<Settings>, input: Input) -> Result<
 
 /// A table that has this run's name must lie in this run's folder: else somebody else made it, with whatever in it.
 fn prove_ours(context: &Context<Settings>, table: &Table) -> Result<()> {
-    let folders = [context.settings.location.as_str(), &context.invocation.run(), "-"].concat();
-    if table.location().starts_with(&folders) && table.metadata_location().is_some() {
+    let (generations, run) = (&context.settings.location, context.invocation.run());
+    let folder = table.location().strip_prefix(generations.as_str());
+    if folder.is_some_and(|folder| is_attempt_of(&run, folder)) && table.metadata_location().is_some() {
         return Ok(());
     }
-    let problem = format!("it lies at '{}', and this run's tables lie at {folders}…; remove it", table.location());
+    let problem =
+        format!("it lies at '{}', and this run's tables lie at {generations}{run}-…; remove it", table.location());
     Err(Error::InvalidOutput { table: table.name().to_owned(), problem })
 }
 

@@ -22,7 +22,7 @@
 //! names, one of which the next run drops.
 
 use serde::{Deserialize, Serialize};
-use shared::catalog::{State, Table};
+use shared::catalog::{OutputVersion, Published, State, Table};
 use shared::context::{OUTPUT, PREVIOUS};
 use shared::{Context, Error, Result};
 
@@ -35,29 +35,12 @@ pub(crate) struct Input {
     output: OutputVersion,
 }
 
-/// The output table as the run found it.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct OutputVersion {
-    version: String,
-    location: String,
-    metadata_location: String,
-    pageviews_seen: Option<String>,
-}
-
 /// What is live now, and what is ready for a rollback.
 #[derive(Debug, PartialEq, Serialize)]
 pub(crate) struct Output {
     published: Published,
     previous_location: String,
     previous_metadata_location: String,
-}
-
-/// The output as it is now.
-#[derive(Debug, PartialEq, Serialize)]
-pub(crate) struct Published {
-    location: String,
-    metadata_location: String,
 }
 
 /// Swaps unless that has been done, then notes the replaced version.

@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use shared::catalog::Table;
 use shared::config::Variables;
-use shared::context::{is_run, run_of, run_of_table};
+use shared::context::{run_of, run_of_folder, run_of_table};
 use shared::objects::Address;
 use shared::sql::Location;
 use shared::{Context, Error, Result, config, lease, seen};
@@ -159,13 +159,6 @@ async fn remove_manifests(
         output.removed_manifests.push([location.as_str(), &name].concat());
     }
     Ok(())
-}
-
-/// The run that a generation's folder is of: its hash alone, or with the number of an attempt.
-fn run_of_folder(folder: &str) -> Option<&str> {
-    let (run, attempt) = folder.split_once('-').unwrap_or((folder, "0"));
-    let is_number = !attempt.is_empty() && attempt.chars().all(|c| c.is_ascii_digit());
-    (is_number && is_run(run)).then_some(run)
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
-use shared::catalog::Table;
+use shared::catalog::{OutputVersion, Published, Table};
 use shared::context::OUTPUT;
 use shared::lease::{self, Settings};
 use shared::{Context, Error, Result, sql};
@@ -38,14 +38,6 @@ pub(crate) struct Input {
     output: OutputVersion,
 }
 
-/// The output table as the run found it; what else is known of it does not matter here.
-#[derive(Debug, Deserialize)]
-pub(crate) struct OutputVersion {
-    version: String,
-    location: String,
-    metadata_location: String,
-}
-
 /// What was changed.
 #[derive(Debug, PartialEq, Serialize)]
 pub(crate) struct Output {
@@ -58,17 +50,10 @@ pub(crate) struct Output {
     published: Published,
 }
 
-/// The output as it is now.
-#[derive(Debug, PartialEq, Serialize)]
-pub(crate) struct Published {
-    location: String,
-    metadata_location: String,
-}
-
 /// Looks for doubled keys, merges, notes.
 pub(crate) async fn handle(context: &Context<Settings>, input: Input) -> Result<Output> {
     lease::renew(context, &context.settings.lease).await?;
-    let before = output(context, &input).await?;
+    let before = context.catalog.output_at(&input.output.location).await?;
     check_version(&before, &input)?;
     refuse_duplicates(context, &input).await?;
     let table = context.temporary_table()?;
@@ -79,7 +64,7 @@ pub(crate) async fn handle(context: &Context<Settings>, input: Input) -> Result<
     ])?;
     let finished = context.athena.run_once(&|_| Ok(statement.clone())).await?;
     let rows_changed = context.athena.rows_written(&finished).await?;
-    let live = output(context, &input).await?;
+    let live = context.catalog.output_at(&input.output.location).await?;
     context.catalog.note_seen_once(&live, &input.seen_location).await?;
     let counted = context.athena.run(&COUNT.render(&[("database", (&context.config.database).into())])?).await?;
     let [rows] = context.athena.counts(&counted).await?;
@@ -88,10 +73,7 @@ pub(crate) async fn handle(context: &Context<Settings>, input: Input) -> Result<
         rows_changed,
         rows,
         bytes_scanned: finished.bytes_scanned,
-        published: Published {
-            location: live.location().to_owned(),
-            metadata_location: live.metadata_location().unwrap_or_default().to_owned(),
-        },
+        published: Published::from(&live),
     })
 }
 
@@ -107,15 +89,6 @@ fn check_version(live: &Table, input: &Input) -> Result<()> {
     }
     let problem = format!("{OUTPUT} is at version {}, the run began with {}", live.version(), input.output.version);
     Err(Error::OutputChanged { problem })
-}
-
-/// The output's entry, if it still is the table that the run began with: a swap would have moved it.
-async fn output(context: &Context<Settings>, input: &Input) -> Result<Table> {
-    let table = context.catalog.table(OUTPUT).await?;
-    let is_ours = |table: &Table| table.location() == input.output.location.trim_end_matches('/');
-    table.filter(is_ours).ok_or_else(|| Error::OutputChanged {
-        problem: format!("{OUTPUT} is not at {} any more", input.output.location),
-    })
 }
 
 async fn refuse_duplicates(context: &Context<Settings>, input: &Input) -> Result<()> {
@@ -159,6 +132,7 @@ mod tests {
                 version: "7".to_owned(),
                 location: FOLDER.to_owned(),
                 metadata_location: metadata(1),
+                pageviews_seen: None,
             },
         }
     }

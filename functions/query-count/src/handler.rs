@@ -13,7 +13,7 @@
 //! another run has published meanwhile, and the comparison says nothing of its output: this run ends.
 
 use serde::{Deserialize, Serialize};
-use shared::catalog::Table;
+use shared::catalog::{OutputVersion, Table};
 use shared::context::OUTPUT;
 use shared::{Context, Error, Result, sql};
 
@@ -37,15 +37,6 @@ pub(crate) struct Input {
 pub(crate) struct Output {
     query_execution_id: String,
     output: OutputVersion,
-}
-
-/// The output table as the run finds it.
-#[derive(Debug, PartialEq, Serialize)]
-pub(crate) struct OutputVersion {
-    version: String,
-    location: String,
-    metadata_location: String,
-    pageviews_seen: Option<String>,
 }
 
 /// Notes the version, then starts the count.
