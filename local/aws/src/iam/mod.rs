@@ -22,6 +22,7 @@ pub mod session;
 pub use authority::{Authority, RoleSpec};
 pub use condition::Context;
 pub use decision::{Decision, decide};
+pub use pattern::fits_arn;
 pub use policy::{Policy, PolicyError};
 pub use session::{Denied, Place, Right, Session};
 

@@ -14,7 +14,7 @@ pub(super) fn fits_resource(pattern: &str, arn: &str) -> bool {
 
 /// Whether an ARN fits segment by segment, as the operators `ArnLike` and `ArnEquals` compare.
 /// Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html>
-pub(super) fn fits_arn(pattern: &str, arn: &str) -> bool {
+pub fn fits_arn(pattern: &str, arn: &str) -> bool {
     let (mut patterns, mut segments) = (pattern.splitn(6, ':'), arn.splitn(6, ':'));
     loop {
         match (patterns.next(), segments.next()) {

@@ -72,6 +72,11 @@ impl LambdaError {
         }
     }
 
+    /// Whether the same invocation will be refused again.
+    pub fn is_lasting(&self) -> bool {
+        !self.status().is_server_error() && !matches!(self, Self::TooManyRequests)
+    }
+
     fn status(&self) -> StatusCode {
         match self {
             Self::NotFound { .. } => StatusCode::NOT_FOUND,

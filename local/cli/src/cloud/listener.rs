@@ -1,9 +1,9 @@
-//! How services hear of each other: EventBridge of executions, Lambda of objects; and how both reach queues.
+//! How services hear of each other: EventBridge of executions, Lambda of objects and of events; and how both reach queues.
 
 use std::error::Error;
 
 use bytes::Bytes;
-use local_aws::events::{Events, QueueSender};
+use local_aws::events::{Events, FunctionInvoker, NotTaken, QueueSender};
 use local_aws::lambda::{DestinationSender, Lambda};
 use local_aws::s3::ObjectListener;
 use local_aws::sqs::Sqs;
@@ -22,13 +22,23 @@ impl StatusListener for Bus {
     }
 }
 
-/// Lambda, as S3 sees it.
+/// Lambda, as S3 and EventBridge see it.
 #[derive(Debug)]
 pub(super) struct Functions(pub(super) Lambda);
 
 impl ObjectListener for Functions {
     fn announce(&self, function_arn: &str, event: &Value) -> Result<(), Source> {
         self.0.accept(function_arn, Bytes::from(event.to_string())).map(drop).map_err(Into::into)
+    }
+}
+
+impl FunctionInvoker for Functions {
+    fn invoke(&self, function_arn: &str, payload: &str) -> Result<(), NotTaken> {
+        let taken = self.0.accept(function_arn, Bytes::from(payload.to_owned())).map(drop);
+        taken.map_err(|error| {
+            let refused = error.is_lasting();
+            if refused { NotTaken::Refused(error.into()) } else { NotTaken::Failed(error.into()) }
+        })
     }
 }
 

@@ -231,7 +231,8 @@ impl Parts {
             Arc::new(Functions(lambda.clone())),
         )
         .map_err(Error::cloud("S3's events cannot be opened"))?;
-        let events = Events::open(&data_dir.join("events.sqlite"), Arc::new(Queues(sqs.clone())))
+        let (queues, functions) = (Arc::new(Queues(sqs.clone())), Arc::new(Functions(lambda.clone())));
+        let events = Events::open(&data_dir.join("events.sqlite"), queues, functions)
             .map_err(Error::cloud("the notifications' store cannot be opened"))?;
         let states = StatesConfig {
             path: data_dir.join("states.sqlite"),
@@ -307,7 +308,8 @@ impl Parts {
         }
         let notified = self.s3.deploy(stack.notifications.clone());
         notified.map_err(Error::cloud("the buckets' notifications cannot be set up"))?;
-        let deployed = self.events.deploy(stack.rules.clone(), subscribers(stack));
+        let functions = stack.functions.iter().map(|function| function.arn.clone()).collect();
+        let deployed = self.events.deploy(stack.rules.clone(), subscribers(stack), functions);
         deployed.map_err(Error::cloud("the rules cannot be made"))?;
         // What happened when the process last died is told now that there is somebody to hear it.
         self.states.announce();

@@ -1,16 +1,22 @@
 //! The template's roles as the local cloud enforces them, and who acts as which: each function by the access key that it
-//! signs with, a state machine's executions and a schedule by the role that they name.
+//! signs with, a state machine's executions and a schedule by the role that they name. A rule acts as no role: the functions
+//! that it invokes say by their own policies that it may.
 
+use local_aws::events::Rule;
 use local_aws::iam::{Authority, Policy, Right, RoleSpec};
 use local_aws::lambda::Lambda;
 
 use crate::error::{Error, Result};
 use crate::template::{Function, Role, Schedule, Stack};
 
+/// EventBridge, as a function's policy names it.
+const EVENTS: &str = "events.amazonaws.com";
+
 /// Deploys all roles.
 ///
 /// # Errors
-/// A policy that cannot be enforced; a schedule whose role may not do what the schedule is for.
+/// A policy that cannot be enforced; a schedule whose role may not do what the schedule is for; a rule that may not invoke its
+/// function.
 pub(super) fn deploy(iam: &Authority, stack: &Stack) -> Result<()> {
     let roles = stack.roles.iter().map(spec).collect::<Result<_>>()?;
     let key = |bucket: &crate::template::Bucket| Some((bucket.name.clone(), bucket.kms_key_arn.clone()?));
@@ -20,7 +26,8 @@ pub(super) fn deploy(iam: &Authority, stack: &Stack) -> Result<()> {
             .ok_or_else(|| not_deployed(&function.role_arn, &function.name))?;
         check_destinations(iam, function)?;
     }
-    stack.schedules.iter().try_for_each(|schedule| check_schedule(iam, schedule))
+    stack.schedules.iter().try_for_each(|schedule| check_schedule(iam, schedule))?;
+    stack.rules.iter().try_for_each(|rule| check_rule(stack, rule))
 }
 
 fn spec(role: &Role) -> Result<RoleSpec> {
@@ -58,6 +65,22 @@ fn check_schedule(iam: &Authority, schedule: &Schedule) -> Result<()> {
     let keep = schedule.dead_letter_arn.as_ref().map(|queue| Right::new("sqs:SendMessage", queue));
     for right in std::iter::once(start).chain(keep) {
         session.check(&right).map_err(Error::cloud(format!("{}'s schedule cannot work", schedule.target)))?;
+    }
+    Ok(())
+}
+
+/// On AWS a missing permission shows when the first event comes, in a queue:
+/// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-lambda-permissions>
+fn check_rule(stack: &Stack, rule: &Rule) -> Result<()> {
+    let is_function = |arn: &str| stack.functions.iter().any(|function| function.arn == arn);
+    for target in rule.targets.iter().filter(|target| is_function(&target.arn)) {
+        if !stack.permissions.iter().any(|permission| permission.lets(EVENTS, &rule.arn, &target.arn)) {
+            return Err(Error::Usage(format!(
+                "the rule {} may not perform lambda:InvokeFunction on {}: no AWS::Lambda::Permission allows it to {EVENTS} with \
+                 the rule as its SourceArn",
+                rule.name, target.arn
+            )));
+        }
     }
     Ok(())
 }

@@ -157,7 +157,11 @@ impl Builder<'_> {
         } else {
             text("Input")?.map_or(TargetInput::Event, TargetInput::Constant)
         };
-        Ok(Target { id: required("Id")?, arn: required("Arn")?, input })
+        let dead_letter_arn = match node.get("DeadLetterConfig").and_then(|config| config.get("Arn")) {
+            Some(queue) => self.resolver.text(queue).map_err(|fault| fault.within("DeadLetterConfig"))?,
+            None => None,
+        };
+        Ok(Target { id: required("Id")?, arn: required("Arn")?, input, dead_letter_arn })
     }
 
     fn transformer(&self, node: &Node) -> Result<TargetInput> {
@@ -223,7 +227,7 @@ impl Builder<'_> {
         self.at(path).ok_or_else(|| self.resource.error(format!("the {} is missing", path.join("."))))
     }
 
-    fn required(&self, path: &[&str]) -> Result<String> {
+    pub(super) fn required(&self, path: &[&str]) -> Result<String> {
         let missing = || self.resource.error(format!("the {} is missing", path.join("."))).within("Properties");
         self.text(path)?.ok_or_else(missing)
     }
@@ -292,7 +296,7 @@ Resources:
         - Id: Topic
           Arn: !Ref Topic
           InputTransformer: {InputPathsMap: {name: $.detail.name}, InputTemplate: '"<name> failed"'}
-        - {Id: Queue, Arn: !GetAtt Queue.Arn}
+        - {Id: Queue, Arn: !GetAtt Queue.Arn, DeadLetterConfig: {Arn: !GetAtt Queue.Arn}}
   Off:
     Type: AWS::Events::Rule
     Properties: {State: DISABLED, EventPattern: {source: [s]}}
@@ -319,6 +323,8 @@ Resources:
         assert_eq!(stack.rules.len(), 1, "a disabled rule sends nothing");
         let targets: Vec<&str> = stack.rules[0].targets.iter().map(|target| target.arn.as_str()).collect();
         assert_eq!(targets, [stack.topics[0].arn.as_str(), "arn:aws:sqs:us-east-1:000000000000:failed"]);
+        let dead_letters = stack.rules[0].targets.iter().map(|target| target.dead_letter_arn.as_deref());
+        assert_eq!(dead_letters.collect::<Vec<_>>(), [None, Some(targets[1])]);
         let machine = "arn:aws:states:us-east-1:000000000000:stateMachine:m";
         let event =
             serde_json::json!({"source": "aws.states", "detail": {"stateMachineArn": machine, "status": "FAILED"}});

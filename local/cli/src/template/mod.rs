@@ -8,6 +8,7 @@
 //! - [`events`]: what happens around a run: its schedule, rules, topics and queues.
 //! - [`roles`], [`sam_policies`]: roles with their policies, SAM's policy templates expanded.
 //! - [`notifications`]: what starts functions by itself.
+//! - [`permissions`]: who may invoke a function besides the account's own roles.
 //! - [`stack`]: the result: what is to be deployed, typed.
 
 mod attributes;
@@ -16,6 +17,7 @@ mod events;
 mod globals;
 mod names;
 mod notifications;
+mod permissions;
 mod references;
 mod resolver;
 mod roles;
@@ -28,6 +30,7 @@ use std::path::{Path, PathBuf};
 
 pub use error::TemplateError;
 pub use events::{Queue, Schedule, Subscription, Topic};
+pub use permissions::Permission;
 pub use roles::{Role, RolePolicy};
 pub use stack::{Bucket, Function, Stack, StateMachine, Workgroup};
 

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::error::{Fault, Result};
 use super::events::{Queue, Schedule, Subscription, Topic};
+use super::permissions::Permission;
 use super::resolver::Resolver;
 use super::roles::Role;
 use super::yaml::Node;
@@ -43,6 +44,8 @@ pub struct Stack {
     pub subscriptions: Vec<Subscription>,
     /// `AWS::Events::Rule`, those that are enabled.
     pub rules: Vec<Rule>,
+    /// `AWS::Lambda::Permission`.
+    pub permissions: Vec<Permission>,
     /// When the state machines start.
     pub schedules: Vec<Schedule>,
     /// `AWS::IAM::Role`, and those that SAM makes.
@@ -165,6 +168,7 @@ impl Builder<'_> {
             "AWS::SNS::Topic" => stack.topics.push(self.topic()?),
             "AWS::SNS::Subscription" => stack.subscriptions.push(self.subscription()?),
             "AWS::Events::Rule" => stack.rules.extend(self.rule()?),
+            "AWS::Lambda::Permission" => stack.permissions.push(self.permission()?),
             kind => stack.not_run.entry(kind.to_owned()).or_default().push(self.logical.to_owned()),
         }
         Ok(())
