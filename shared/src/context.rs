@@ -48,7 +48,8 @@ impl Invocation {
         let invocation = Self {
             execution_arn: take(&mut fields, "execution_arn")?,
             state: take(&mut fields, "state")?,
-            redrive_count: take(&mut fields, "redrive_count")?,
+            // A rule of EventBridge writes null for a count that its event leaves open.
+            redrive_count: take::<Option<u32>>(&mut fields, "redrive_count")?.unwrap_or(0),
         };
         if invocation.execution_arn.is_empty() || invocation.state.is_empty() {
             return Err(invalid(&format_args!("execution_arn and state may not be empty")));
@@ -231,6 +232,12 @@ mod tests {
         assert_eq!((invocation.state.as_str(), invocation.redrive_count), ("Full Load", 2));
         assert_eq!(input.watermark, "w");
         assert_eq!(invocation.run().len(), 12);
+    }
+
+    #[test]
+    fn a_count_that_is_left_open_is_none() {
+        let event = json!({"execution_arn": "arn:x", "state": "Clean Up", "redrive_count": null, "watermark": "w"});
+        assert_eq!(Invocation::split::<Input>(event).unwrap().0.redrive_count, 0);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use aws_config::SdkConfig;
 use aws_sdk_sfn::Client;
-use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent, HistoryEventType};
+use aws_sdk_sfn::types::{ExecutionRedrivenEventDetails, ExecutionStatus, HistoryEvent, HistoryEventType};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::usage::{Meter, Service};
@@ -15,7 +15,7 @@ use crate::{Error, Result};
 /// The most events that one call returns.
 const PAGE: i32 = 1000;
 
-/// Reads histories. The client is made when it is needed: one function needs it, and the others would carry its code.
+/// Reads histories. The client is made when it is needed: few functions need it, and the others would carry its code.
 #[derive(Clone, Debug)]
 pub struct History {
     sdk: SdkConfig,
@@ -32,6 +32,15 @@ pub enum Standing {
     Ended,
     /// There is no such execution: it ended more than 90 days ago, never was, or began a moment ago.
     Unknown,
+}
+
+/// How far an execution has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The state that was entered last; none of an execution that nobody knows.
+    pub state: Option<String>,
+    /// How often it was redriven.
+    pub redrive_count: u32,
 }
 
 /// Something that happened.
@@ -88,6 +97,32 @@ impl History {
             Err(error) if error.code() == Some("ExecutionDoesNotExist") => Ok(Standing::Unknown),
             Err(error) => Err(Error::service("states:DescribeExecution", error)),
         }
+    }
+
+    /// How far an execution has come, as its history tells. One that Step Functions does not know has come nowhere.
+    ///
+    /// # Errors
+    /// [`Error::ServiceError`] and [`Error::ServiceRefused`].
+    pub async fn progress(&self, execution_arn: &str) -> Result<Progress> {
+        let request = self.client().get_execution_history().execution_arn(execution_arn).max_results(PAGE);
+        let mut pages = request.include_execution_data(false).into_paginator().send();
+        let mut progress = Progress::default();
+        while let Some(page) = pages.next().await {
+            let page = match page {
+                Err(error) if error.code() == Some("ExecutionDoesNotExist") => break,
+                page => page.map_err(|error| Error::service("states:GetExecutionHistory", error))?,
+            };
+            for event in page.events() {
+                if let Some(entered) = event.state_entered_event_details() {
+                    progress.state = Some(entered.name().to_owned());
+                }
+                let redriven =
+                    event.execution_redriven_event_details().and_then(ExecutionRedrivenEventDetails::redrive_count);
+                progress.redrive_count =
+                    redriven.and_then(|count| count.try_into().ok()).unwrap_or(progress.redrive_count);
+            }
+        }
+        Ok(progress)
     }
 
     fn client(&self) -> Client {

@@ -1,8 +1,17 @@
 //! Every way out leads here: stops what still runs, removes what this run alone needed, releases the lease.
 //!
 //! Input: whether the run has failed. Output: what was stopped, removed and left.
-//! Reads every entry of the database and the folders of the output's generations; removes the entry of
-//! `pageviews_daily_<run>`, the run's folders, its manifest and its lease.
+//! Reads the history of a run that has failed, every entry of the database and the folders of the output's generations;
+//! removes the entry of `pageviews_daily_<run>`, the run's folders, its manifest and its lease.
+//!
+//! An execution that is aborted or timed out enters no state any more: there a rule of EventBridge asks, with the same input.
+//! Two things are different then, and the history tells of both:
+//! - *The execution was redriven meanwhile.* What it made is in use again. An invocation that knows of fewer redrives than
+//!   have been does nothing.
+//! - *The function of the state that it stood in goes on:* Step Functions does not end it. While that state is the swap, the
+//!   run's folder may become the output after we have looked who refers to it. So it stays, with its entry and its manifest,
+//!   until the janitor finds it old. Every other state's function may still make something, which is the janitor's too, but
+//!   of what is removed here it publishes a manifest's name at most, and a manifest that is gone costs a recomputation only.
 //!
 //! What is removed is what carries the run's name and nothing else refers to: a folder in which another entry has its data
 //! or its metadata stays, and so does a manifest that another entry names. After a swap that is all of it: the folder and
@@ -22,6 +31,9 @@ use shared::context::is_attempt_of;
 use shared::objects::Address;
 use shared::sql::{Identifier, Location};
 use shared::{Context, Error, Result, config, lease, seen};
+
+/// The state that makes the run's folder the output.
+const SWAP: &str = "Incremental Load Step 4";
 
 /// Where the generations of the output, the manifests and the lease are.
 #[derive(Debug)]
@@ -63,22 +75,43 @@ pub(crate) struct Output {
     left: Vec<String>,
     /// Whether the lease was this run's.
     released: bool,
+    /// Whether the execution was redriven since this was asked for, and so left alone.
+    redriven: bool,
 }
 
 /// Stops, removes, releases.
 pub(crate) async fn handle(context: &Context<Settings>, input: Input) -> Result<Output> {
     let name = context.temporary_table()?;
     let mut output = Output::default();
+    let mut may_swap = false;
     if input.failed {
+        let progress = context.history.progress(&context.invocation.execution_arn).await?;
+        if progress.redrive_count > context.invocation.redrive_count {
+            tracing::warn!(
+                redrive_count = progress.redrive_count,
+                "the execution was redriven, and needs what it made"
+            );
+            return Ok(Output { redriven: true, ..output });
+        }
         output.stopped = context.athena.stop_all(&name).await?;
+        may_swap = progress.state.as_deref() == Some(SWAP);
     }
-    let tables = context.catalog.tables().await?;
-    remove_entry(context, &name, &tables, &mut output).await?;
-    let others: Vec<&Table> = tables.iter().filter(|table| table.name() != name.as_str()).collect();
-    remove_folders(context, &others, &mut output).await?;
-    remove_manifest(context, &others).await?;
+    if may_swap {
+        tracing::warn!(table = name.as_str(), "it may become the output yet, and is left to the janitor");
+        output.left.push(name.to_string());
+    } else {
+        remove(context, &name, &mut output).await?;
+    }
     output.released = lease::release(context, &context.settings.lease).await?;
     Ok(output)
+}
+
+async fn remove(context: &Context<Settings>, name: &Identifier, output: &mut Output) -> Result<()> {
+    let tables = context.catalog.tables().await?;
+    remove_entry(context, name, &tables, output).await?;
+    let others: Vec<&Table> = tables.iter().filter(|table| table.name() != name.as_str()).collect();
+    remove_folders(context, &others, output).await?;
+    remove_manifest(context, &others).await
 }
 
 async fn remove_entry(
@@ -127,7 +160,7 @@ async fn remove_manifest(context: &Context<Settings>, others: &[&Table]) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use canned::{Aws, EXECUTION, RUN, Reply, athena, glue, s3};
+    use canned::{Aws, EXECUTION, RUN, Reply, athena, glue, s3, states};
 
     const GENERATIONS: &str = "s3://lake/curated/pageviews_daily/";
 
@@ -156,8 +189,13 @@ mod tests {
         format!("{RUN}-{attempt}")
     }
 
+    /// As the state asks of a run whose audit failed.
     async fn handled(replies: Vec<Reply>, lease: &[Reply]) -> Output {
-        let aws = Aws::new([&replies[..], lease].concat());
+        after(states::history(&[states::entered("Audit", 0), states::entered("Clean Up", 1)]), replies, lease).await
+    }
+
+    async fn after(history: Reply, replies: Vec<Reply>, lease: &[Reply]) -> Output {
+        let aws = Aws::new([&[history], &replies[..], lease].concat());
         let output = handle(&aws.context(settings()), Input { failed: true }).await.unwrap();
         aws.assert_finished();
         output
@@ -219,6 +257,37 @@ mod tests {
     async fn a_run_that_made_no_database_leaves_without_one() {
         let none = Reply::refused(glue::LIST, "EntityNotFoundException");
         let output = handled(vec![athena::no_queries(), none, folders(&[]), s3::done()], &released()).await;
+
+        assert_eq!(output, Output { released: true, ..Output::default() });
+    }
+
+    #[tokio::test]
+    async fn what_may_be_swapped_in_yet_is_left() {
+        let stopped = states::history(&[states::entered("Incremental Load Step 3", 0), states::entered(SWAP, 1)]);
+        let output = after(stopped, vec![athena::no_queries()], &released()).await;
+
+        let left = vec![format!("pageviews_daily_{RUN}")];
+        assert_eq!(output, Output { left, released: true, ..Output::default() });
+    }
+
+    #[tokio::test]
+    async fn an_execution_that_was_redriven_meanwhile_is_left_alone() {
+        let redriven = states::history(&[states::entered("Audit", 0), states::redriven(1, 1)]);
+        let output = after(redriven.clone(), Vec::new(), &[]).await;
+        assert_eq!(output, Output { redriven: true, ..Output::default() });
+
+        // The way out of the redriven execution itself.
+        let replies = [redriven, athena::no_queries(), glue::tables(&[]), folders(&[]), s3::done(), s3::no_lease()];
+        let aws = Aws::new(replies).redriven(1);
+        let output = handle(&aws.context(settings()), Input { failed: true }).await.unwrap();
+        aws.assert_finished();
+        assert_eq!(output, Output::default());
+    }
+
+    #[tokio::test]
+    async fn of_an_execution_that_nobody_knows_everything_goes() {
+        let replies = vec![athena::no_queries(), glue::tables(&[]), folders(&[]), s3::done()];
+        let output = after(states::no_history(), replies, &released()).await;
 
         assert_eq!(output, Output { released: true, ..Output::default() });
     }

@@ -34,6 +34,16 @@ pub fn history(events: &[Value]) -> Reply {
     Reply::ok(HISTORY, &json!({"events": numbered.collect::<Vec<_>>()}))
 }
 
+/// The history of an execution that nobody knows.
+pub fn no_history() -> Reply {
+    Reply::refused(HISTORY, "ExecutionDoesNotExist")
+}
+
+/// The execution was redriven, for the `count`th time.
+pub fn redriven(count: u32, previous: u32) -> Value {
+    event("ExecutionRedriven", previous, &json!({"executionRedrivenEventDetails": {"redriveCount": count}}))
+}
+
 /// An event that follows event `previous`, with the details that its kind has.
 pub fn event(kind: &str, previous: u32, details: &Value) -> Value {
     let mut event = json!({"type": kind, "previousEventId": previous});
