@@ -290,6 +290,12 @@ impl Cloud {
         tokio::time::timeout(time, died).await.is_ok()
     }
 
+    /// Stops an execution, as somebody does who looks at it in the console.
+    pub async fn stop(&self, execution_arn: &str) {
+        let states = aws_sdk_sfn::Client::new(&self.config);
+        states.stop_execution().execution_arn(execution_arn).send().await.expect("the execution stops");
+    }
+
     /// Starts an execution of this name; its ARN.
     pub async fn begin_named(&self, input: &Value, name: &str) -> String {
         let (states, machine) = self.machine().await;

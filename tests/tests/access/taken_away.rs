@@ -87,6 +87,20 @@ fn a_schedule_that_may_not_start_runs_is_not_deployed() {
     }
 }
 
+#[test]
+fn a_rule_that_may_not_invoke_its_function_is_not_deployed() {
+    for text in ["lambda:InvokeFunction", "!GetAtt StoppedExecutionsRule.Arn"] {
+        let folder = TempDir::new().expect("a temporary folder");
+        let deployment = without(folder.path(), "CleanUpFunctionStoppedExecutionsPermission", text);
+        let refused = Cloud::up(&folder.path().join("data"), &deployment).output().expect("pageviews ends");
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert!(!refused.status.success(), "{said}");
+        for word in ["pageviews-stopped-executions", "lambda:InvokeFunction", "function:clean-up"] {
+            assert!(said.contains(word), "{word} is missing in {said}");
+        }
+    }
+}
+
 /// The template with one text of one resource replaced by another of its kind, in a folder of its own.
 fn without(folder: &Path, resource: &str, text: &str) -> Deployment {
     let whole = std::fs::read_to_string(repository().join("template.yaml")).expect("the template");

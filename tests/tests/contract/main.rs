@@ -10,4 +10,5 @@ mod environment;
 mod names;
 mod parameters;
 mod repository;
+mod rules;
 mod text;

@@ -12,6 +12,7 @@ mod inbox;
 mod late;
 mod recomputation;
 mod safety;
+mod stopped;
 mod stories;
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -21,6 +22,7 @@ fn main() {
     trials.extend(inbox::trials());
     trials.extend(late::trials());
     trials.extend(safety::trials());
+    trials.extend(stopped::trials());
     trials.extend(stories::trials());
     trials.extend(cost::trials());
     libtest_mimic::run(&Arguments::from_args(), trials).exit();

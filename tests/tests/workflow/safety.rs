@@ -10,7 +10,7 @@ use crate::stories::{generate_day, raw};
 use crate::trial;
 
 /// Where the lease is.
-const LEASE: &str = "curated/pageviews_daily_lease/lease.json";
+pub const LEASE: &str = "curated/pageviews_daily_lease/lease.json";
 
 /// One trial a promise.
 pub fn trials() -> Vec<Trial> {
@@ -30,7 +30,7 @@ pub fn trials() -> Vec<Trial> {
 }
 
 /// A cloud after a full load of three days, and the raw zone that it was made of.
-async fn loaded() -> (Cloud, tempfile::TempDir) {
+pub async fn loaded() -> (Cloud, tempfile::TempDir) {
     let cloud = Cloud::start().await;
     let raw = raw(3, 900, (2026, 1, 1));
     cloud.put_raw(raw.path()).await;
@@ -44,14 +44,14 @@ async fn get(cloud: &Cloud, key: &str) -> Value {
     serde_json::from_slice(&bytes).expect("JSON")
 }
 
-async fn state_of(cloud: &Cloud, query: &str) -> String {
+pub async fn state_of(cloud: &Cloud, query: &str) -> String {
     let athena = aws_sdk_athena::Client::new(&cloud.config);
     let answer = athena.get_query_execution().query_execution_id(query).send().await.expect("the query");
     let status = answer.query_execution().and_then(|query| query.status()).and_then(|status| status.state());
     status.expect("a state").as_str().to_owned()
 }
 
-async fn tables(cloud: &Cloud) -> Vec<String> {
+pub async fn tables(cloud: &Cloud) -> Vec<String> {
     let tables = cloud.glue().get_tables().database_name("appdb").send().await.expect("tables");
     tables.table_list().iter().map(|table| table.name().to_owned()).collect()
 }
@@ -318,7 +318,7 @@ async fn merged() {
     assert_output_equals(&cloud, raw.path()).await;
 }
 
-async fn location(cloud: &Cloud) -> String {
+pub async fn location(cloud: &Cloud) -> String {
     let entry =
         cloud.glue().get_table().database_name("appdb").name("pageviews_daily").send().await.expect("the entry");
     let storage = entry.table().and_then(|table| table.storage_descriptor()).expect("its storage");
@@ -397,7 +397,7 @@ async fn record(cloud: &Cloud, execution_arn: &str) -> Value {
 }
 
 /// What a command answers, in JSON.
-fn pageviews(cloud: &Cloud, arguments: &[&str]) -> Value {
+pub fn pageviews(cloud: &Cloud, arguments: &[&str]) -> Value {
     let mut command = Cloud::command();
     command.args(arguments).args(["--json", "--endpoint", &cloud.endpoint, "--template"]).arg(Cloud::template());
     let output = command.output().expect("pageviews runs");
