@@ -1,8 +1,11 @@
 -- From the watermark on, the share of views without a known country is within the parameter.
 select
     case when unknown_views * 100 > {{number:max_unknown_percent}} * views then 1 else 0 end as failures,
-    'views without a known country: ' || cast(unknown_views as varchar) || ' of ' || cast(views as varchar)
-        || ', allowed are {{number:max_unknown_percent}} %' as numbers,
+    format(
+        'views without a known country: %s of %s, allowed are {{number:max_unknown_percent}} %%',
+        unknown_views,
+        views
+    ) as numbers,
     cast(first_day as varchar) as examples
 from (
     select

@@ -1,10 +1,7 @@
 -- Every row counts at least one view.
 select
     count(*) as failures,
-    'rows without a view: ' || cast(count(*) as varchar) as numbers,
-    min(
-        cast(view_date as varchar) || ' ' || url || ' ' || country || ': '
-            || coalesce(cast(view_count as varchar), 'null')
-    ) as examples
+    format('rows without a view: %s', count(*)) as numbers,
+    min(format('%s %s %s: %s', view_date, url, country, view_count)) as examples
 from {{identifier:database}}.{{identifier:table}}
 where view_count is null or view_count < 1

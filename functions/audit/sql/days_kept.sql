@@ -2,9 +2,8 @@
 -- The days before the watermark are copied as they are.
 select
     count(*) as failures,
-    'days that lose more than {{number:max_shrink_percent}} % of their views: '
-        || cast(count(*) as varchar) as numbers,
-    min(cast(view_date as varchar) || ': ' || cast(before as varchar) || ' -> ' || cast(after as varchar)) as examples
+    format('days that lose more than {{number:max_shrink_percent}} %% of their views: %s', count(*)) as numbers,
+    min(format('%s: %s -> %s', view_date, before, after)) as examples
 from (
     select
         live.view_date,

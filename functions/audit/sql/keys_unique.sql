@@ -1,10 +1,10 @@
 -- A day, a URL and a country have one row.
 select
     count(*) as failures,
-    'keys that occur more than once: ' || cast(count(*) as varchar) as numbers,
-    min(example) || case when min(example) <> max(example) then '; ' || max(example) else '' end as examples
+    format('keys that occur more than once: %s', count(*)) as numbers,
+    case when count(*) > 1 then format('%s; %s', min(example), max(example)) else min(example) end as examples
 from (
-    select cast(view_date as varchar) || ' ' || url || ' ' || country as example
+    select format('%s %s %s', view_date, url, country) as example
     from {{identifier:database}}.{{identifier:table}}
     group by view_date, url, country
     having count(*) > 1

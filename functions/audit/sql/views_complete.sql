@@ -2,10 +2,13 @@
 -- Days whose files have changed since this run listed them stand aside: the next run computes them again.
 select
     count(*) as failures,
-    'days that disagree: ' || cast(count(*) as varchar) || '; views in them: '
-        || cast(coalesce(sum(views), 0) as varchar) || ', raw rows: '
-        || cast(coalesce(sum(raw_rows), 0) as varchar) as numbers,
-    min(cast(view_date as varchar) || ': ' || cast(views as varchar) || ' of ' || cast(raw_rows as varchar)) as examples
+    format(
+        'days that disagree: %s; views in them: %s, raw rows: %s',
+        count(*),
+        coalesce(sum(views), 0),
+        coalesce(sum(raw_rows), 0)
+    ) as numbers,
+    min(format('%s: %s of %s', view_date, views, raw_rows)) as examples
 from (
     select
         coalesce(computed.view_date, raw.view_date) as view_date,

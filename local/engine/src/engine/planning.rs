@@ -43,7 +43,8 @@ impl Planner {
     }
 }
 
-/// The plan that runs.
+/// The plan that runs, of one that [`trino::plan`] has analysed; what was added to it since has its types.
 pub(super) async fn physical(state: &SessionState, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
-    state.create_physical_plan(plan).await.map_err(trino::error)
+    let plan = state.optimizer().optimize(plan.clone(), state, |_, _| {}).map_err(trino::error)?;
+    state.query_planner().create_physical_plan(&plan, state).await.map_err(trino::error)
 }
