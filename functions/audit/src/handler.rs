@@ -20,7 +20,7 @@ use shared::athena::Finished;
 use shared::config::Variables;
 use shared::seen::{self, Manifest};
 use shared::sql::{self, Location, Statement, Template};
-use shared::{Context, Error, Result, config, lease};
+use shared::{Context, Error, Result, config};
 
 /// Every file in `sql/`.
 const CHECKS: &[Template] = include!(concat!(env!("OUT_DIR"), "/checks.rs"));
@@ -28,14 +28,13 @@ const CHECKS: &[Template] = include!(concat!(env!("OUT_DIR"), "/checks.rs"));
 /// More than everything: no day that loses all its views loses so much.
 const ANY_PERCENT: u64 = 101;
 
-/// What is allowed, and where the raw files, the manifests and the lease are.
+/// What is allowed, and where the raw files and the manifests are.
 #[derive(Debug)]
 pub(crate) struct Settings {
     max_shrink_percent: Percent,
     max_unknown_percent: Percent,
     pageviews: Location,
     seen: Location,
-    lease: Location,
 }
 
 /// From 0 to 100.
@@ -55,14 +54,7 @@ impl config::Settings for Settings {
     fn read(variables: &mut Variables<'_>) -> Option<Self> {
         let (shrink, unknown) = (variables.get("MAX_SHRINK_PERCENT"), variables.get("MAX_UNKNOWN_PERCENT"));
         let (pageviews, seen) = (variables.get("PAGEVIEWS_LOCATION"), variables.get("PAGEVIEWS_SEEN_LOCATION"));
-        let lease = variables.get("LEASE_LOCATION");
-        Some(Self {
-            max_shrink_percent: shrink?,
-            max_unknown_percent: unknown?,
-            pageviews: pageviews?,
-            seen: seen?,
-            lease: lease?,
-        })
+        Some(Self { max_shrink_percent: shrink?, max_unknown_percent: unknown?, pageviews: pageviews?, seen: seen? })
     }
 }
 
@@ -96,7 +88,6 @@ pub(crate) struct Check {
 
 /// Checks; if something fails, looks whether files have arrived, and checks again.
 pub(crate) async fn handle(context: &Context<Settings>, input: Input) -> Result<Output> {
-    lease::renew(context, &context.settings.lease).await?;
     let (mut finished, mut checks) = check(context, &input, &[]).await?;
     let (mut bytes_scanned, mut changed) = (finished.bytes_scanned, Vec::new());
     if checks.iter().any(|check| check.failures > 0) {
@@ -179,7 +170,6 @@ mod tests {
             max_unknown_percent: Percent(10),
             pageviews: canned::location("s3://lake/raw/pageviews/"),
             seen: canned::location("s3://lake/seen/"),
-            lease: canned::location("s3://lake/lease/"),
         }
     }
 
@@ -210,7 +200,7 @@ mod tests {
 
     #[tokio::test]
     async fn all_checks_are_one_statement_and_each_is_told() {
-        let aws = Aws::holding_lease(audited("q-1", None));
+        let aws = Aws::new(audited("q-1", None));
 
         let output = handle(&aws.context(settings()), input()).await.unwrap();
 
@@ -228,7 +218,7 @@ mod tests {
     async fn a_check_that_fails_is_named_with_its_numbers_and_examples() {
         for check in CHECKS {
             let replies = audited("q-1", Some(check.name())).into_iter().chain(listed(&[FIRST]));
-            let aws = Aws::holding_lease(replies);
+            let aws = Aws::new(replies);
 
             let error = handle(&aws.context(settings()), input()).await.unwrap_err();
 
@@ -242,7 +232,7 @@ mod tests {
     #[tokio::test]
     async fn a_file_that_arrived_meanwhile_takes_its_day_out_of_the_comparison() {
         let replies = [audited("q-1", Some("views_complete")), listed(&[FIRST, LATE]).into(), audited("q-2", None)];
-        let aws = Aws::holding_lease(replies.concat());
+        let aws = Aws::new(replies.concat());
 
         let output = handle(&aws.context(settings()), input()).await.unwrap();
 
@@ -255,7 +245,7 @@ mod tests {
     #[tokio::test]
     async fn a_day_may_become_empty_only_if_the_run_was_told_so() {
         let allowed = |allow_shrinking| async move {
-            let aws = Aws::holding_lease(audited("q-1", None));
+            let aws = Aws::new(audited("q-1", None));
             handle(&aws.context(settings()), Input { allow_shrinking, ..input() }).await.unwrap();
             aws.statements()[0].clone()
         };
