@@ -268,9 +268,7 @@ impl Builder<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::{Path, PathBuf};
-
-    use super::super::{Deployment, Stack, Template, parse};
+    use super::super::{Deployment, Stack, tests};
 
     const AROUND: &str = r#"
 Parameters:
@@ -311,10 +309,9 @@ Resources:
 "#;
 
     fn resolve(text: &str, email: &str) -> Result<Stack, String> {
-        let root = parse(text).map_err(|fault| fault.in_file(Path::new("t.yaml")).to_string())?;
         let parameters = [("Email".to_owned(), email.to_owned())].into();
         let deployment = Deployment { parameters, ..Deployment::default() };
-        Template { path: PathBuf::from("t.yaml"), root }.resolve(&deployment).map_err(|error| error.to_string())
+        tests::resolve(text, &deployment).map_err(|error| error.to_string())
     }
 
     #[test]

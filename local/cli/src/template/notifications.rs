@@ -166,10 +166,9 @@ fn only(node: &Node, known: &[&str], what: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::{Path, PathBuf};
     use std::time::Duration;
 
-    use super::super::{Deployment, Stack, Template, parse};
+    use super::super::tests::resolve_by_default as resolve;
 
     const INBOX: &str = r"
 Resources:
@@ -203,12 +202,6 @@ Resources:
             Events: [s3:ObjectCreated:Put, s3:ObjectCreated:Copy]
             Filter: {S3Key: {Rules: [{Name: prefix, Value: inbox/customers/}, {Name: suffix, Value: .csv}]}}
 ";
-
-    fn resolve(text: &str) -> Result<Stack, String> {
-        let root = parse(text).map_err(|fault| fault.in_file(Path::new("t.yaml")).to_string())?;
-        let template = Template { path: PathBuf::from("t.yaml"), root };
-        template.resolve(&Deployment::default()).map_err(|error| error.to_string())
-    }
 
     #[test]
     fn what_starts_a_function_is_deployed() {

@@ -63,9 +63,7 @@ impl Builder<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::{Path, PathBuf};
-
-    use super::super::{Deployment, Stack, Template, parse};
+    use super::super::tests::resolve_by_default as resolve;
 
     const INVOKED: &str = r"
 Resources:
@@ -82,12 +80,6 @@ Resources:
       SourceArn: !GetAtt Rule.Arn
       SourceAccount: !Ref AWS::AccountId
 ";
-
-    fn resolve(text: &str) -> Result<Stack, String> {
-        let root = parse(text).map_err(|fault| fault.in_file(Path::new("t.yaml")).to_string())?;
-        let template = Template { path: PathBuf::from("t.yaml"), root };
-        template.resolve(&Deployment::default()).map_err(|error| error.to_string())
-    }
 
     #[test]
     fn a_permission_lets_in_whom_it_names() {

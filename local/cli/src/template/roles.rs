@@ -196,11 +196,9 @@ fn of_aws(arn: &str) -> Option<Value> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::{Path, PathBuf};
-
     use serde_json::json;
 
-    use super::super::{Deployment, Stack, Template, parse};
+    use super::super::tests::resolve_by_default as resolve;
 
     const ROLES: &str = r#"
 Conditions:
@@ -236,12 +234,6 @@ Resources:
         - !Ref Shared
         - Statement: [{Effect: Deny, Action: "s3:Delete*", Resource: "*"}]
 "#;
-
-    fn resolve(text: &str) -> Result<Stack, String> {
-        let root = parse(text).map_err(|fault| fault.in_file(Path::new("t.yaml")).to_string())?;
-        let template = Template { path: PathBuf::from("t.yaml"), root };
-        template.resolve(&Deployment::default()).map_err(|error| error.to_string())
-    }
 
     #[test]
     fn roles_have_their_policies() {

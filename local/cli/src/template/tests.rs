@@ -65,13 +65,18 @@ Resources:
     Properties: {AlarmActions: [!Ref Machine]}
 "#;
 
-fn resolve(text: &str, deployment: &Deployment) -> Result<Stack, TemplateError> {
+pub(super) fn resolve(text: &str, deployment: &Deployment) -> Result<Stack, TemplateError> {
     let root = super::parse(text).map_err(|fault| fault.in_file(Path::new("t.yaml")))?;
     Template { path: PathBuf::from("t.yaml"), root }.resolve(deployment)
 }
 
+/// The stack of a template that is deployed as by default, or why there is none: what the modules' own tests ask.
+pub(super) fn resolve_by_default(text: &str) -> Result<Stack, String> {
+    resolve(text, &Deployment::default()).map_err(|error| error.to_string())
+}
+
 fn error_of(text: &str) -> String {
-    resolve(text, &Deployment::default()).unwrap_err().to_string()
+    resolve_by_default(text).unwrap_err()
 }
 
 #[test]
